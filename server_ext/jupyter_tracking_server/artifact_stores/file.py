@@ -1,0 +1,96 @@
+"""Artifacts in a local folder. Blocking calls run in a small pool of threads.
+
+``file_tree.py`` is what happens on the disk, ``file_transfer.py`` how bytes go in and out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from .base import ArtifactInfo, ByteRange, Download, Entry, Key, Span, Upload
+from .file_transfer import FileDownload, FileUpload
+from .file_tree import FileTree
+from .registry import UnusableDestination
+
+__all__ = ["FileStore", "open_store"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS = 8
+
+
+def open_store(destination: str, durable: bool) -> FileStore:
+    """The store at a path or ``file:`` URL; the folder is made if it is not there.
+
+    Raises:
+        UnusableDestination: it is no folder of this machine, or cannot be made or written.
+    """
+    url = urlsplit(destination)
+    if url.scheme.lower() != "file":
+        path = destination
+    elif url.netloc not in {"", "localhost"} or url.query or url.fragment:
+        raise UnusableDestination(f"{destination} does not name a folder of this machine; use file:///path.")
+    else:
+        path = unquote(url.path)
+    try:
+        return FileStore(Path(path).expanduser(), durable=durable)
+    except OSError as error:
+        raise UnusableDestination(
+            f"The folder {path} for artifacts cannot be used: {error.strerror}."
+        ) from error
+
+
+class FileStore:
+    """An ``ArtifactStore`` in the folder ``root``.
+
+    Args:
+        root: made if it is not there; may itself be a symbolic link.
+        durable: wait until the disk has an upload before it is acknowledged.
+    """
+
+    def __init__(self, root: Path, *, durable: bool = True) -> None:
+        self._tree = FileTree(root, durable=durable)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="artifact-file")
+        self._pool.submit(self._tree.sweep)
+
+    async def create(self, key: Key) -> Upload:
+        """Begin to write an artifact; the first mebibyte touches nothing but memory."""
+        return FileUpload(self._tree, key, self._run)
+
+    async def read(self, key: Key, part: ByteRange | None = None) -> Download:
+        """Begin to read an artifact: one hop to a thread opens it and brings the first chunk."""
+        return await self._run(lambda: self._start_read(key, part))
+
+    async def info(self, key: Key) -> ArtifactInfo:
+        """What is known of an artifact."""
+        return await self._run(lambda: self._tree.info(key))
+
+    async def entries(self, folder: Key) -> list[Entry]:
+        """What is directly in a folder, by name."""
+        return await self._run(lambda: self._tree.entries(folder))
+
+    async def delete(self, key: Key) -> bool:
+        """Remove an artifact, or a folder with all below."""
+        return await self._run(lambda: self._tree.delete(key))
+
+    async def close(self) -> None:
+        """Wait for what is running in the threads."""
+        await asyncio.to_thread(self._pool.shutdown)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def _start_read(self, key: Key, part: ByteRange | None) -> Download:
+        file, info = self._tree.open(key)
+        try:
+            span = part.within(info.size) if part else Span(0, info.size)
+            return FileDownload(file, info, span, self._run)
+        except BaseException:
+            file.close()
+            raise

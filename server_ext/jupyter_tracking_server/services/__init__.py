@@ -1,0 +1,120 @@
+"""The rules behind each call, and the table that binds one to the other.
+
+How a service runs is part of its binding: ``Read`` in a reader's transaction, ``Write`` in the writer's,
+``Log`` outside of any (its ``Entries`` go to the writer in bulk), ``Files`` on the event loop beside the
+artifact store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from jupyter_tracking import protocol
+from jupyter_tracking.protocol.call import Call, Empty
+
+from ..context import Context, FilesContext
+from ..store.entries import Entries
+from . import artifacts, datasets, entries, experiments, logged_models, metrics, runs, tags
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A service that only reads."""
+
+    serve: Callable[[Context, Any], msgspec.Struct]
+
+
+@dataclass(frozen=True)
+class Write:
+    """A service that may write; what it raises undoes what it wrote."""
+
+    serve: Callable[[Context, Any], msgspec.Struct]
+
+
+@dataclass(frozen=True)
+class Log:
+    """A service that only checks; the writer stores its entries."""
+
+    serve: Callable[[Any], Entries]
+
+
+@dataclass(frozen=True)
+class Files:
+    """A service that talks to the artifact store."""
+
+    serve: Callable[[FilesContext, Any], Awaitable[msgspec.Struct]]
+
+
+Service = Read | Write | Log | Files
+Binding = tuple[Call[Any, Any], Service]
+
+
+def _read(call: Call[Q, R], serve: Callable[[Context, Q], R]) -> Binding:
+    return call, Read(serve)
+
+
+def _write(call: Call[Q, R], serve: Callable[[Context, Q], R]) -> Binding:
+    return call, Write(serve)
+
+
+def _log(call: Call[Q, Empty], serve: Callable[[Q], Entries]) -> Binding:
+    return call, Log(serve)
+
+
+def _files(call: Call[Q, R], serve: Callable[[FilesContext, Q], Awaitable[R]]) -> Binding:
+    return call, Files(serve)
+
+
+SERVICES: Mapping[Call[Any, Any], Service] = dict(
+    [
+        _write(protocol.experiments.create_experiment, experiments.create_experiment),
+        _read(protocol.experiments.get_experiment, experiments.get_experiment),
+        _read(protocol.experiments.get_experiment_by_name, experiments.get_experiment_by_name),
+        _write(protocol.experiments.delete_experiment, experiments.delete_experiment),
+        _write(protocol.experiments.restore_experiment, experiments.restore_experiment),
+        _write(protocol.experiments.update_experiment, experiments.update_experiment),
+        _read(protocol.experiments.search_experiments, experiments.search_experiments),
+        _write(protocol.experiments.set_experiment_tag, experiments.set_experiment_tag),
+        _write(protocol.experiments.delete_experiment_tag, experiments.delete_experiment_tag),
+        _write(protocol.runs.create_run, runs.create_run),
+        _read(protocol.runs.get_run, runs.get_run),
+        _write(protocol.runs.update_run, runs.update_run),
+        _write(protocol.runs.delete_run, runs.delete_run),
+        _write(protocol.runs.restore_run, runs.restore_run),
+        _read(protocol.runs.search_runs, runs.search_runs),
+        _log(protocol.runs.log_batch, entries.log_batch),
+        _write(protocol.runs.log_outputs, runs.log_outputs),
+        _write(protocol.runs.record_model, runs.record_model),
+        _log(protocol.metrics.log_metric, entries.log_metric),
+        _read(protocol.metrics.get_metric_history, metrics.get_metric_history),
+        _read(protocol.metrics.get_metric_history_bulk, metrics.get_metric_history_bulk),
+        _read(protocol.metrics.get_metric_history_bulk_interval, metrics.get_metric_history_bulk_interval),
+        _log(protocol.params.log_param, entries.log_param),
+        _log(protocol.tags.set_tag, entries.set_tag),
+        _write(protocol.tags.delete_tag, tags.delete_tag),
+        _write(protocol.datasets.log_inputs, datasets.log_inputs),
+        _read(protocol.datasets.search_datasets, datasets.search_datasets),
+        _write(protocol.logged_models.create_logged_model, logged_models.create_logged_model),
+        _read(protocol.logged_models.get_logged_model, logged_models.get_logged_model),
+        _write(protocol.logged_models.finalize_logged_model, logged_models.finalize_logged_model),
+        _write(protocol.logged_models.delete_logged_model, logged_models.delete_logged_model),
+        _write(protocol.logged_models.set_logged_model_tags, logged_models.set_logged_model_tags),
+        _write(protocol.logged_models.delete_logged_model_tag, logged_models.delete_logged_model_tag),
+        _write(protocol.logged_models.log_logged_model_params, logged_models.log_logged_model_params),
+        _read(protocol.logged_models.search_logged_models, logged_models.search_logged_models),
+        _files(protocol.logged_models.list_logged_model_artifacts, artifacts.list_logged_model_artifacts),
+        _files(protocol.artifacts.list_artifacts, artifacts.list_artifacts),
+        _files(protocol.artifacts.list_proxy_artifacts, artifacts.list_proxy_artifacts),
+        _files(protocol.artifacts.create_multipart_upload, artifacts.create_multipart_upload),
+        _files(protocol.artifacts.complete_multipart_upload, artifacts.complete_multipart_upload),
+        _files(protocol.artifacts.abort_multipart_upload, artifacts.abort_multipart_upload),
+        _files(protocol.artifacts.get_presigned_download, artifacts.get_presigned_download),
+    ]
+)

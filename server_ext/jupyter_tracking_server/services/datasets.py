@@ -1,0 +1,26 @@
+"""Rules of run inputs."""
+
+from __future__ import annotations
+
+from jupyter_tracking.protocol import Empty
+from jupyter_tracking.protocol import datasets as wire
+
+from ..context import Context
+from ..store import datasets as store
+from . import owners
+
+
+def log_inputs(context: Context, request: wire.LogInputs) -> Empty:
+    """Record the datasets and models that a run read."""
+    owners.active_run(context, request.run_id, "write")
+    store.log_inputs(
+        context.tx, request.run_id, request.datasets, [model.model_id for model in request.models]
+    )
+    return Empty()
+
+
+def search_datasets(context: Context, request: wire.SearchDatasets) -> wire.DatasetSummaries:
+    """The distinct datasets of the experiments that the caller may read."""
+    numbers = [owners.experiment_number(experiment_id) for experiment_id in request.experiment_ids]
+    readable = [number for number in numbers if context.access.may(context.caller, "read", number)]
+    return wire.DatasetSummaries(store.summaries(context.tx, readable))

@@ -1,0 +1,102 @@
+"""From an id on the wire to the row that owns it, with the caller's right asked once, on that row.
+
+A thing that the caller may not know of is answered like a thing that is not there.
+"""
+
+from __future__ import annotations
+
+from jupyter_tracking.protocol.call import Action
+from jupyter_tracking.protocol.enums import LifecycleStage
+from jupyter_tracking.protocol.errors import InvalidParameterValue, ResourceDoesNotExist
+from jupyter_tracking.protocol.experiments import Experiment
+from jupyter_tracking.protocol.logged_models import LoggedModel
+from jupyter_tracking.protocol.runs import RunInfo
+
+from ..context import Context
+from ..store import experiments, logged_models, runs
+
+
+def experiment_number(experiment_id: str) -> int:
+    """The integer that an experiment id stands for.
+
+    Raises:
+        InvalidParameterValue: it is no integer.
+    """
+    if experiment_id.isascii() and experiment_id.isdigit() and len(experiment_id) <= 18:
+        return int(experiment_id)
+    raise InvalidParameterValue(
+        f"Invalid experiment ID '{experiment_id[:64]}'. Experiment ID must be a valid integer."
+    )
+
+
+def experiment(context: Context, experiment_id: str, action: Action) -> Experiment:
+    """The experiment, also a deleted one.
+
+    Raises:
+        InvalidParameterValue: the id is no integer.
+        ResourceDoesNotExist: there is none, or it is not the caller's to read.
+        PermissionDenied: the caller may read it but not ``action`` it.
+    """
+    number = experiment_number(experiment_id)
+    found = experiments.get(context.tx, number)
+    if found is None or not context.access.may(context.caller, "read", number):
+        raise ResourceDoesNotExist(f"No Experiment with id={experiment_id} exists")
+    context.access.require(context.caller, action, number)
+    return found
+
+
+def active_experiment(context: Context, experiment_id: str, action: Action) -> Experiment:
+    """The experiment, which must be active.
+
+    Raises:
+        InvalidParameterValue: it is deleted.
+    """
+    found = experiment(context, experiment_id, action)
+    if found.lifecycle_stage is not LifecycleStage.ACTIVE:
+        raise InvalidParameterValue(
+            f"The experiment {experiment_id} must be in the 'active' state. "
+            f"Current state is {found.lifecycle_stage.value}."
+        )
+    return found
+
+
+def run(context: Context, run_id: str, action: Action) -> RunInfo:
+    """The run's info, also a deleted one's.
+
+    Raises:
+        ResourceDoesNotExist: there is none, or it is not the caller's to read.
+        PermissionDenied: the caller may read it but not ``action`` it.
+    """
+    found = runs.info(context.tx, run_id)
+    if found is None or not context.access.may(context.caller, "read", int(found.experiment_id)):
+        raise ResourceDoesNotExist(f"Run with id={run_id} not found")
+    context.access.require(context.caller, action, int(found.experiment_id))
+    return found
+
+
+def active_run(context: Context, run_id: str, action: Action) -> RunInfo:
+    """The run's info; it must be active.
+
+    Raises:
+        InvalidParameterValue: it is deleted.
+    """
+    found = run(context, run_id, action)
+    if found.lifecycle_stage is not LifecycleStage.ACTIVE:
+        raise InvalidParameterValue(
+            f"The run {run_id} must be in the 'active' state. Current state is {found.lifecycle_stage.value}."
+        )
+    return found
+
+
+def logged_model(context: Context, model_id: str, action: Action, deleted: bool = False) -> LoggedModel:
+    """The logged model; a deleted one only if ``deleted``.
+
+    Raises:
+        ResourceDoesNotExist: there is none, or it is not the caller's to read.
+        PermissionDenied: the caller may read it but not ``action`` it.
+    """
+    found = logged_models.get(context.tx, model_id, deleted)
+    if found is None or not context.access.may(context.caller, "read", int(found.info.experiment_id)):
+        raise ResourceDoesNotExist(f"Logged model with ID '{model_id}' not found.")
+    context.access.require(context.caller, action, int(found.info.experiment_id))
+    return found

@@ -1,0 +1,1 @@
+"""Tests of the bytes of artifacts over HTTP, through a real server."""
