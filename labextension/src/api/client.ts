@@ -1,0 +1,82 @@
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+import type { IArtifactList, IExperimentPage, IRunPage } from '../tokens';
+import { errorOf, TrackingError } from './error';
+
+/** Where a page of a search begins and how long it is. */
+export interface IPageRequest {
+  readonly maxResults: number;
+  readonly pageToken?: string;
+}
+
+/** What the panel asks of the tracking server inside this Jupyter Server. */
+export class TrackingClient {
+  constructor(private readonly _settings: ServerConnection.ISettings) {}
+
+  /** Active experiments whose name passes `filter`, the latest changed first. */
+  searchExperiments(filter: string, page: IPageRequest): Promise<IExperimentPage> {
+    return this._post('experiments/search', {
+      filter,
+      order_by: ['last_update_time DESC'],
+      max_results: page.maxResults,
+      page_token: page.pageToken
+    });
+  }
+
+  /** Active runs of one experiment, the latest started first. */
+  searchRuns(experimentId: string, page: IPageRequest): Promise<IRunPage> {
+    return this._post('runs/search', {
+      experiment_ids: [experimentId],
+      order_by: ['attributes.start_time DESC'],
+      max_results: page.maxResults,
+      page_token: page.pageToken
+    });
+  }
+
+  /** The files and folders directly below `path`; the root is the empty path. */
+  listArtifacts(runId: string, path: string): Promise<IArtifactList> {
+    const query = URLExt.objectToQueryString(path ? { run_id: runId, path } : { run_id: runId });
+    return requestAPI(this._settings, `artifacts/list${query}`, { method: 'GET' });
+  }
+
+  /** Where the browser gets the bytes of an artifact. */
+  artifactUrl(runId: string, path: string): string {
+    const query = URLExt.objectToQueryString({ run_id: runId, path });
+    return URLExt.join(this._settings.baseUrl, 'tracking/get-artifact') + query;
+  }
+
+  private _post<T>(endpoint: string, body: object): Promise<T> {
+    return requestAPI(this._settings, endpoint, { method: 'POST', body: JSON.stringify(body) });
+  }
+}
+
+/**
+ * Call one endpoint; every request of the extension passes here.
+ *
+ * @throws TrackingError
+ */
+async function requestAPI<T>(
+  settings: ServerConnection.ISettings,
+  endpoint: string,
+  init: RequestInit
+): Promise<T> {
+  const url = URLExt.join(settings.baseUrl, 'tracking/ajax-api/2.0/mlflow', endpoint);
+  let response: Response;
+  try {
+    response = await ServerConnection.makeRequest(
+      url,
+      { ...init, headers: { 'Content-Type': 'application/json' } },
+      settings
+    );
+  } catch (error) {
+    throw new TrackingError('UNREACHABLE', String(error));
+  }
+  const body = (await response.json().catch(() => undefined)) as unknown;
+  if (!response.ok) {
+    throw errorOf(response.status, body);
+  }
+  if (typeof body !== 'object' || body === null) {
+    throw new TrackingError('UNEXPECTED_ANSWER', String(response.status));
+  }
+  return body as T;
+}

@@ -1,0 +1,53 @@
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { TrackingClient } from './api/client';
+import { trackingIcon } from './icons';
+import { TrackingPanel } from './runs/panel';
+
+const OPEN = 'tracking:open';
+const REFRESH = 'tracking:refresh';
+
+/** Puts the Tracking panel into the left side bar. */
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-tracking:plugin',
+  description: 'Experiments and runs of Jupyter Tracking, beside the notebook.',
+  autoStart: true,
+  optional: [ILayoutRestorer, ITranslator, ICommandPalette],
+  activate
+};
+
+export default plugin;
+
+function activate(
+  app: JupyterFrontEnd,
+  restorer: ILayoutRestorer | null,
+  translator: ITranslator | null,
+  palette: ICommandPalette | null
+): void {
+  const trans = (translator ?? nullTranslator).load('jupyter_tracking');
+  const panel = new TrackingPanel(new TrackingClient(app.serviceManager.serverSettings), trans);
+  app.shell.add(panel, 'left', { rank: 300, type: 'Tracking' });
+  restorer?.add(panel, panel.id);
+
+  app.commands.addCommand(OPEN, {
+    label: trans.__('Show Tracking'),
+    icon: trackingIcon,
+    execute: () => {
+      app.shell.activateById(panel.id);
+    }
+  });
+  app.commands.addCommand(REFRESH, {
+    label: trans.__('Refresh Experiments and Runs'),
+    execute: () => {
+      panel.refresh();
+    }
+  });
+  for (const command of [OPEN, REFRESH]) {
+    palette?.addItem({ command, category: trans.__('Tracking') });
+  }
+}

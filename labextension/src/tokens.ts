@@ -1,0 +1,81 @@
+/**
+ * What the server sends: the parts of its JSON that the panel reads.
+ *
+ * Times are milliseconds since 1970. A field that is unset is absent, an empty list too.
+ */
+
+/** A number, or one of the words that JSON has no number for. */
+export type WireNumber = number | 'NaN' | 'Infinity' | '-Infinity';
+
+export type RunStatus = 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLED';
+
+export interface IKeyValue {
+  readonly key: string;
+  readonly value: string;
+}
+
+export type IParam = IKeyValue;
+
+export type ITag = IKeyValue;
+
+export interface IMetric {
+  readonly key: string;
+  readonly value: WireNumber;
+  readonly timestamp: number;
+  readonly step?: number;
+}
+
+export interface IExperiment {
+  readonly experiment_id: string;
+  readonly name: string;
+  readonly creation_time?: number;
+  readonly last_update_time?: number;
+}
+
+export interface IRunInfo {
+  readonly run_id: string;
+  readonly run_name?: string;
+  readonly experiment_id: string;
+  readonly status: RunStatus;
+  readonly start_time?: number;
+  readonly end_time?: number;
+}
+
+export interface IRunData {
+  readonly metrics?: readonly IMetric[];
+  readonly params?: readonly IParam[];
+  readonly tags?: readonly ITag[];
+}
+
+export interface IRun {
+  readonly info: IRunInfo;
+  readonly data?: IRunData;
+}
+
+export interface IArtifact {
+  /** Relative to the root of the run's artifacts, with `/` between names. */
+  readonly path: string;
+  readonly is_dir?: boolean;
+  /** Bytes. */
+  readonly file_size?: number;
+}
+
+export interface IExperimentPage {
+  readonly experiments?: readonly IExperiment[];
+  readonly next_page_token?: string;
+}
+
+export interface IRunPage {
+  readonly runs?: readonly IRun[];
+  readonly next_page_token?: string;
+}
+
+export interface IArtifactList {
+  readonly files?: readonly IArtifact[];
+}
+
+/** The body of every refusal. */
+export interface IErrorBody {
+  readonly error_code: string;
+  readonly message: string;
+}

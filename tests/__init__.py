@@ -1,0 +1,1 @@
+"""Tests of the whole project; `servers` starts the real programs they talk to."""

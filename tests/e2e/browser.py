@@ -1,0 +1,150 @@
+"""A user in front of JupyterLab: a real server, a real Chromium, and the few things a hand does.
+
+Every wait is for something on the page; what the page complained about is kept in `Lab.problems`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+
+from tests.servers import Server, start_embedded
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# A pop-up about news would cover the page, and its answer ask a server elsewhere.
+QUIET = {"fetchNews": "false", "checkForUpdates": False}
+QUIET_FILE = "config/lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+TIMEOUT = 60.0
+"""Seconds that anything on the page may take; a first start of Lab compiles all its modules."""
+
+EXECUTED = re.compile(r"^\[\d+\]:$")
+
+
+class NoBrowserError(Exception):
+    """No Chromium on this machine."""
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium of the operating system's, with an empty profile.
+
+    Raises:
+        NoBrowserError: none is installed.
+    """
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        raise NoBrowserError("no Chromium here: apt-get install chromium, or leave out -m browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def start_lab(folder: Path) -> Server:
+    """Start JupyterLab with the tracking extension; `folder` is the user's home and holds the notebooks."""
+    settings = folder / QUIET_FILE
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps(QUIET), encoding="utf-8")
+    return start_embedded(folder, program="jupyterlab")
+
+
+class Lab:
+    """JupyterLab in one page of a browser.
+
+    Attributes:
+        page: the page, for what has no sentence here.
+        problems: errors of the page's scripts, and requests that left the server.
+    """
+
+    def __init__(self, browser: Browser, server: Server, screenshots: Path) -> None:
+        self.page: Page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-US")
+        self.page.set_default_timeout(TIMEOUT * 1000)
+        expect.set_options(timeout=TIMEOUT * 1000)
+        self.problems: list[str] = []
+        self._root = server.url.removesuffix("/tracking")
+        self._token = server.token
+        self._screenshots = screenshots
+        self.page.on("console", self._note_console)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("request", self._note_request)
+
+    def open(self, notebook: str | None = None) -> None:
+        """Log in and wait until Lab is ready; with a notebook, until its kernel is too."""
+        place = f"lab/tree/{quote(notebook)}" if notebook else "lab"
+        self.page.goto(f"{self._root}/{place}?reset&token={self._token}")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+        self.page.locator("#jp-main-dock-panel .lm-TabBar-tab").first.wait_for()
+        if notebook is not None:
+            self._kernel_is_idle()
+
+    def menu(self, *path: str) -> None:
+        """Choose an item of the menu bar, as `menu("Run", "Run All Cells")`."""
+        first, *rest = path
+        self.page.locator(".lm-MenuBar-item", has_text=re.compile(f"^{first}$")).click()
+        for step in rest:
+            item = self.page.locator(
+                ".lm-Menu-item", has=self.page.locator(f'.lm-Menu-itemLabel:text-is("{step}")')
+            )
+            item.last.click()
+
+    def run_all_cells(self) -> None:
+        """Run the open notebook and wait until every code cell has run."""
+        self.menu("Run", "Run All Cells")
+        for prompt in self.page.locator(".jp-CodeCell .jp-InputPrompt").all():
+            expect(prompt).to_have_text(EXECUTED)
+        self._kernel_is_idle()
+
+    def panel(self) -> Locator:
+        """The Tracking panel, brought to the front if it is not there."""
+        panel = self.page.locator("#jupyter-tracking-panel")
+        if not panel.is_visible():
+            self.page.locator('.jp-SideBar [data-id="jupyter-tracking-panel"]').click()
+            panel.wait_for()
+        return panel
+
+    def theme(self, name: str) -> None:
+        """Switch to a theme, as `JupyterLab Dark`."""
+        self.menu("Settings", "Theme", name)
+        self.page.locator(f'body[data-jp-theme-name="{name}"]').wait_for(state="attached")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+
+    def screenshot(self, name: str) -> Path:
+        """Save what the window shows as `name.png`."""
+        path = self._screenshots / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=path)
+        return path
+
+    def close(self) -> None:
+        """Close the page."""
+        self.page.close()
+
+    def _kernel_is_idle(self) -> None:
+        self.page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.problems.append(f"{message.text} ({message.location.get('url')})")
+
+    def _note_request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in {"http", "https", "ws", "wss"} and parts.netloc != urlsplit(self._root).netloc:
+            self.problems.append(f"a request to {parts.netloc}")
