@@ -1,0 +1,1 @@
+"""Ratios against stock mlflow and FastTrackML: `python -m benchmarks.compare`."""

@@ -1,0 +1,88 @@
+"""The stock mlflow clients, newest and old, run a user's script: each way of hosting, each database."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.compat.environments import ROOT, program
+from tests.servers import (
+    Server,
+    jupyter_environment,
+    log_tail,
+    start_embedded,
+    start_standalone,
+    start_stock_mlflow,
+)
+
+STEPS = [
+    *("experiments", "fluent_run", "run_states", "batches", "metric_history", "deletion"),
+    *("filters", "order_and_pages", "fluent_search"),
+    *("files", "fluent_artifacts", "dataset_inputs"),
+    *("autolog", "log_and_load_model"),
+]
+VERSIONS = {"mlflow3": "3.17.2", "mlflow2": "2.16.2"}
+
+# Making the clients' environments takes minutes once.
+pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str | None:
+    """The backend store's URI; None lets the server choose its own SQLite file."""
+    if request.param == "sqlite":
+        return None
+    uri: str = request.getfixturevalue("postgres_uri")
+    return uri
+
+
+@pytest.fixture(params=["embedded", "standalone"])
+def server(request: pytest.FixtureRequest, tmp_path: Path, backend: str | None) -> Iterator[Server]:
+    """Our server, under `/user/jane/tracking` in a Jupyter Server or on its own with its token."""
+    start = start_embedded if request.param == "embedded" else start_standalone
+    with start(tmp_path / "server", backend=backend) as running:
+        yield running
+
+
+@pytest.mark.parametrize("client", VERSIONS)
+def test_script_passes(client: str, server: Server, tmp_path: Path) -> None:
+    """All steps pass, no request is answered by a server error, and nothing is logged as one."""
+    passed = run_script(client, server, tmp_path)
+    assert passed == {"client": VERSIONS[client], "steps": STEPS}
+    assert "Traceback" not in server.log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("client", VERSIONS)
+def test_script_is_right(client: str, tmp_path: Path) -> None:
+    """The control: the same script passes on stock `mlflow server` under the same prefix."""
+    folder = tmp_path / "stock"
+    with start_stock_mlflow(program("mlflow3", "mlflow"), folder, prefix="/user/jane/tracking") as server:
+        assert run_script(client, server, tmp_path)["steps"] == STEPS
+
+
+def run_script(client: str, server: Server, folder: Path) -> dict[str, object]:
+    """Run the client script in the client's environment and return its summary without the times."""
+    environment = {
+        **jupyter_environment(folder),
+        **server.client_environment,
+        # A 5xx must fail the script, not be hidden by the client's retries.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "MPLCONFIGDIR": str(folder),
+    }
+    done = subprocess.run(
+        [str(program(client, "python")), "-m", "tests.compat.client_script"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stderr[-6000:]}\n--- server ---\n{log_tail(server.log)}"
+    summary: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    summary.pop("seconds")
+    return summary
