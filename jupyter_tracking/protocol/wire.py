@@ -286,7 +286,7 @@ def _integer(kind: shape.IntType, raw: Any, name: str) -> int:
 
 def _integer_from_text(text: str) -> int | None:
     """R writes whole numbers as "1.7e+12"; Java as "1700000000000"."""
-    if len(text) > 64 or not text.isascii():
+    if len(text) > 64 or not text.isascii() or "_" in text:
         return None
     try:
         return int(text)

@@ -1,0 +1,30 @@
+"""``jupyter tracking …``: parse, call, print. One file for each command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ..config import ConfigurationError
+from .db import add_command as add_db
+from .server import add_command as add_server
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="jupyter tracking", description="Experiment tracking with the API of MLflow."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    add_server(commands)
+    add_db(commands)
+    given = parser.parse_args(arguments)
+    try:
+        code: int = given.run(given)
+    except ConfigurationError as error:
+        print(f"jupyter tracking: {error}", file=sys.stderr)
+        return 2
+    return code

@@ -1,0 +1,249 @@
+"""Settings: one frozen dataclass is the table from which flags, environment, traits and docs derive.
+
+A *setting* is a field of ``Settings``, made by ``setting()`` with its help and, where MLflow has one, the
+environment variable that it shares with ``mlflow server``. A flag wins over the environment, and that over
+the default. What is marked ``standalone`` makes no sense inside Jupyter and has no trait there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from jupyter_core.paths import jupyter_data_dir
+
+__all__ = ["SETTINGS", "ConfigurationError", "Setting", "Settings", "data_folder", "is_loopback", "traits"]
+
+WILDCARDS = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 - to recognise them, not to bind
+"""Hosts that mean every interface."""
+
+
+class ConfigurationError(Exception):
+    """The settings cannot be served; the message says what to change."""
+
+
+def setting(
+    default: Any, text: str, *, env: str = "", choices: tuple[str, ...] = (), standalone: bool = False
+) -> Any:
+    """A field of ``Settings`` with what the derived things need to know of it."""
+    return field(
+        default=default, metadata={"help": text, "env": env, "choices": choices, "standalone": standalone}
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a server is set up. Empty text means the default that the help names."""
+
+    backend_store_uri: str = setting(
+        "",
+        "Database: sqlite:///path or postgresql://user:password@host/name "
+        "(default: tracking.db below Jupyter's data folder)",
+        env="MLFLOW_BACKEND_STORE_URI",
+    )
+    artifacts_destination: str = setting(
+        "",
+        "Where proxied artifacts are kept (default: the folder artifacts below Jupyter's data folder)",
+        env="MLFLOW_ARTIFACTS_DESTINATION",
+    )
+    default_artifact_root: str = setting(
+        "",
+        "Artifact location of new experiments (default: mlflow-artifacts:/, the proxy)",
+        env="MLFLOW_DEFAULT_ARTIFACT_ROOT",
+    )
+    serve_artifacts: bool = setting(True, "Serve the artifact proxy", env="MLFLOW_SERVE_ARTIFACTS")
+    artifacts_only: bool = setting(
+        False, "Serve nothing but the artifact proxy", env="MLFLOW_ARTIFACTS_ONLY", standalone=True
+    )
+    durability: str = setting(
+        "full",
+        "full: an acknowledged write survives loss of power; normal: it survives a crash of the server",
+        choices=("full", "normal"),
+    )
+    reader_threads: int = setting(4, "Threads that read from the database")
+    host: str = setting("127.0.0.1", "Address to listen on", env="MLFLOW_HOST", standalone=True)
+    port: int = setting(5000, "Port to listen on; 0 takes a free one", env="MLFLOW_PORT", standalone=True)
+    static_prefix: str = setting(
+        "", "Path that comes before every path of the API", env="MLFLOW_STATIC_PREFIX", standalone=True
+    )
+    allowed_hosts: str = setting(
+        "",
+        "Further names or addresses by which clients reach the server, separated by commas; * allows any",
+        env="MLFLOW_SERVER_ALLOWED_HOSTS",
+        standalone=True,
+    )
+    auth: str = setting(
+        "token",
+        "token: clients send the token that is printed; none: anybody may do everything",
+        choices=("token", "none"),
+        standalone=True,
+    )
+    insecure: bool = setting(
+        False, "Allow --auth none on an address that other machines reach", standalone=True
+    )
+    token_file: str = setting(
+        "", "File with the token (default: token below Jupyter's data folder)", standalone=True
+    )
+
+    def __post_init__(self) -> None:
+        for given in SETTINGS:
+            value = getattr(self, given.name)
+            if given.choices and value not in given.choices:
+                raise ConfigurationError(f"{given.flag} must be one of: {', '.join(given.choices)}.")
+        if not 1 <= self.reader_threads <= 64:
+            raise ConfigurationError("--reader-threads must be between 1 and 64.")
+        if not 0 <= self.port <= 65_535:
+            raise ConfigurationError("--port must be between 0 and 65535.")
+        if self.static_prefix and (
+            not self.static_prefix.startswith("/") or self.static_prefix.endswith("/")
+        ):
+            raise ConfigurationError("--static-prefix must begin with a slash and not end with one.")
+        if self.artifacts_only and not self.serve_artifacts:
+            raise ConfigurationError("--artifacts-only and --no-serve-artifacts leave nothing to serve.")
+        if self.auth == "none" and not self.insecure and not is_loopback(self.host):
+            raise ConfigurationError(
+                f"--auth none on {self.host or 'all addresses'} would let every machine that reaches it do "
+                "everything. Use --auth token, or --host 127.0.0.1, or say --insecure if you mean it."
+            )
+
+    @property
+    def database_url(self) -> str:
+        """The database as ``sqlite:///absolute/path`` or ``postgresql://…``.
+
+        Raises:
+            ConfigurationError: it is of another kind.
+        """
+        uri = self.backend_store_uri
+        if not uri:
+            return f"sqlite:///{data_folder() / 'tracking.db'}"
+        if uri.startswith("sqlite:///"):
+            return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
+        if uri.startswith(("postgresql:", "postgresql+", "postgres:")):
+            return uri
+        raise ConfigurationError(
+            f"--backend-store-uri {_without_password(uri)} is neither sqlite:///path nor postgresql://… ."
+        )
+
+    @property
+    def destination(self) -> str:
+        """Where proxied artifacts are kept."""
+        return self.artifacts_destination or str(data_folder() / "artifacts")
+
+    @property
+    def artifact_root(self) -> str:
+        """What the location of a new experiment begins with; its id follows after a slash."""
+        if self.default_artifact_root:
+            return self.default_artifact_root.rstrip("/")
+        return "mlflow-artifacts:" if self.serve_artifacts else self.destination.rstrip("/")
+
+    @property
+    def token_path(self) -> Path:
+        """The file with the token of the standalone server."""
+        return Path(self.token_file) if self.token_file else data_folder() / "token"
+
+
+class Setting(NamedTuple):
+    """A setting as flags, traits and docs see it."""
+
+    name: str
+    default: str | int | bool
+    help: str
+    env: str
+    choices: tuple[str, ...]
+    standalone: bool
+
+    @property
+    def flag(self) -> str:
+        """``--backend-store-uri``."""
+        return f"--{self.name.replace('_', '-')}"
+
+    def parse(self, text: str) -> str | int | bool:
+        """The value that an environment variable's text stands for.
+
+        Raises:
+            ConfigurationError: it stands for none.
+        """
+        if isinstance(self.default, bool):
+            if text.lower() not in {"true", "false", "1", "0"}:
+                raise ConfigurationError(f"{self.env} must be true or false, not {text!r}.")
+            return text.lower() in {"true", "1"}
+        if isinstance(self.default, int):
+            if not text.isdecimal():
+                raise ConfigurationError(f"{self.env} must be a whole number, not {text!r}.")
+            return int(text)
+        return text
+
+
+def _row(column: Field[Any]) -> Setting:
+    return Setting(column.name, cast("str | int | bool", column.default), **column.metadata)
+
+
+SETTINGS: tuple[Setting, ...] = tuple(_row(column) for column in fields(Settings))
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """The settings that environment variables give.
+
+    Raises:
+        ConfigurationError: one is malformed.
+    """
+    return {
+        item.name: item.parse(environment[item.env])
+        for item in SETTINGS
+        if item.env and environment.get(item.env)
+    }
+
+
+def traits() -> dict[str, Any]:
+    """The settings of the embedded server as traits, by name."""
+    # Imported here: the standalone server starts without traitlets.
+    from traitlets import Bool, Enum, Int, Unicode  # noqa: PLC0415 - see above
+
+    made: dict[str, Any] = {}
+    for item in SETTINGS:
+        if item.standalone:
+            continue
+        if item.choices:
+            made[item.name] = Enum(item.choices, item.default, help=item.help, config=True)
+        else:
+            kind = {bool: Bool, int: Int, str: Unicode}[type(item.default)]
+            made[item.name] = kind(item.default, help=item.help, config=True)
+    return made
+
+
+def table() -> str:
+    """The settings as a Markdown table, for the docs."""
+    lines = ["| flag | trait | environment | default | meaning |", "|---|---|---|---|---|"]
+    for item in SETTINGS:
+        trait = "" if item.standalone else f"`TrackingExtension.{item.name}`"
+        env = f"`{item.env}`" if item.env else ""
+        default = f"`{item.default}`" if item.default != "" else ""
+        meaning = item.help.replace("|", "\\|")
+        lines.append(f"| `{item.flag}` | {trait} | {env} | {default} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def data_folder() -> Path:
+    """``tracking`` below Jupyter's data folder, made with mode 0700 if it is not there."""
+    folder = Path(jupyter_data_dir()) / "tracking"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens on ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _without_password(uri: str) -> str:
+    scheme, colon, rest = uri.partition("://")
+    return f"{scheme}{colon}…@{rest.rpartition('@')[2]}" if "@" in rest else uri

@@ -1,0 +1,208 @@
+"""What every handler of ours does: pass the gate, learn who calls, answer errors in the protocol's shape.
+
+The same handler classes serve the standalone server, on plain tornado, and Jupyter Server
+(``jupyter_handler.embedded`` puts Jupyter's identity, authorizer and XSRF check in their place). Bodies are
+streamed, so that a request is refused before its body is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from asyncio import Future
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, cast
+
+from tornado import web
+from tornado.http1connection import HTTP1Connection
+
+from jupyter_tracking.protocol.call import Action
+from jupyter_tracking.protocol.errors import PermissionDenied, Unauthenticated
+
+from ..access import Authenticator, Caller, Scope
+from ..context import FilesContext
+from . import gate
+from .error_reply import explain, log_defect
+
+if TYPE_CHECKING:
+    from ..server import Server
+
+__all__ = ["Front", "TrackingHandler"]
+
+
+class Front:
+    """What the handlers of one server share.
+
+    Attributes:
+        root: the path before every path of ours, as in the request line: ``""``, ``/user/jane/tracking``.
+        server: the services and what they stand on.
+        gate: the names of this server; None where Jupyter checks them.
+        authenticator: for credentials in headers.
+        home: where a browser that opens the root is sent; ``""`` for a page of our own.
+        active: the requests being served.
+        last_request: when the newest request came, by the event loop's clock.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        authenticator: Authenticator,
+        *,
+        root: str,
+        gate: gate.Gate | None,
+        home: str = "",
+    ) -> None:
+        self.server = server
+        self.authenticator = authenticator
+        self.root = root
+        self.gate = gate
+        self.home = home
+        self.active: set[TrackingHandler] = set()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self.last_request = 0.0
+        self.closing = False
+
+    def enter(self, handler: TrackingHandler) -> None:
+        """Count a request that begins."""
+        self.active.add(handler)
+        self._quiet.clear()
+        self.last_request = asyncio.get_running_loop().time()
+
+    def leave(self, handler: TrackingHandler) -> None:
+        """Count a request that is over; again is fine."""
+        self.active.discard(handler)
+        if not self.active:
+            self._quiet.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Let running requests end, for some seconds at most; clients are told not to send more."""
+        self.closing = True
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), seconds)
+
+
+@web.stream_request_body
+class TrackingHandler(web.RequestHandler):
+    """Base of all handlers of ours.
+
+    Attributes:
+        caller: who calls, after ``authenticate``.
+    """
+
+    front: Front
+    caller: Caller
+
+    def initialize(self, front: Front) -> None:
+        """Tornado passes what the route holds."""
+        self.front = front
+        self.defect_id = ""
+
+    def set_default_headers(self) -> None:
+        """What every reply of ours carries, errors too."""
+        super().set_default_headers()
+        self.clear_header("Server")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-store")
+
+    @property
+    def local_path(self) -> str:
+        """The path below the root, as the client sent it: not decoded."""
+        path: str = self.request.path
+        return path[len(self.front.root) :]
+
+    async def prepare(self) -> None:
+        """Let nothing pass that came by a foreign name."""
+        self.front.enter(self)
+        if self.front.closing:
+            self.set_header("Connection", "close")
+        self.check_gate()
+
+    def check_gate(self) -> None:
+        """Refuse a request by a name that is not ours.
+
+        Raises:
+            PermissionDenied
+        """
+        if self.front.gate is not None:
+            self.front.gate.check_host(self.request.host)
+
+    async def authenticate(self, action: Action, *scopes: Scope) -> Caller:
+        """Learn who calls and keep it in ``caller``.
+
+        Args:
+            action: what the caller wants to do.
+            scopes: what the credential must be good for, beside the action.
+
+        Raises:
+            Unauthenticated: nobody that is known here.
+            PermissionDenied: the credential is not good for this, or another site's page sent the request.
+        """
+        caller = await self.identify(action)
+        if caller is None:
+            raise Unauthenticated("This server wants a credential that it knows: set MLFLOW_TRACKING_TOKEN.")
+        needed: tuple[Scope, ...] = ("read" if action == "read" else "write", *scopes)
+        for scope in needed:
+            if scope not in caller.scopes:
+                raise PermissionDenied(f"This credential is not good for: {scope}.")
+        self.caller = caller
+        return caller
+
+    async def identify(self, action: Action) -> Caller | None:
+        """Who calls; Jupyter's twin also asks Jupyter's authorizer about ``action``."""
+        del action
+        caller = await self.front.authenticator.identify(self.request.headers)
+        if caller is not None and caller.ambient:
+            gate.check_site(self.request.headers, self.request.host)
+        return caller
+
+    def files_context(self) -> FilesContext:
+        """What a handler of artifact bytes works with, on behalf of the caller."""
+        return self.front.server.files_context(self.caller)
+
+    @property
+    def http(self) -> HTTP1Connection:
+        """The connection of this request, for limits that differ from the server's."""
+        return cast("HTTP1Connection", self.request.connection)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Drop bodies that nobody asked for."""
+
+    def compute_etag(self) -> None:
+        """No hash of every reply: nobody caches them."""
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
+        """End the reply; the request is over when its last byte is with the system."""
+        written = super().finish(chunk)
+        written.add_done_callback(lambda _: self.front.leave(self))
+        return written
+
+    def on_connection_close(self) -> None:
+        """The client is gone."""
+        self.front.leave(self)
+        super().on_connection_close()
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Keep quiet about refusals; log defects once, with an id."""
+        del typ, tb
+        self.defect_id = log_defect(value, f"{self.request.method} {self.request.path}")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer in the protocol's shape, whatever went wrong."""
+        error = kwargs["exc_info"][1] if "exc_info" in kwargs else web.HTTPError(status_code)
+        reply = explain(error, self.defect_id)
+        self.set_status(reply.status)
+        for name, value in reply.headers.items():
+            self.set_header(name, value)
+        self.set_header("Content-Type", "application/json")
+        self.finish(reply.body)
+
+
+Embed = Callable[[type[TrackingHandler]], type[TrackingHandler]]
+"""Makes a handler class fit its host."""

@@ -1,0 +1,172 @@
+"""The server on its own: a plain tornado HTTP server around ``Server``, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import secrets
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tornado.httpserver import HTTPServer
+from tornado.log import access_log
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+from ..access import Authenticator, Caller, OpenAuthenticator, TokenAuthenticator, TokenRegistry
+from ..config import WILDCARDS, ConfigurationError, Settings
+from ..runtime_file import RuntimeFile, write_private
+from ..server import Server, user_name
+from .call_handler import DRAIN, CallHandler
+from .gate import Gate
+from .handler import Front, TrackingHandler
+from .routes import routes
+
+__all__ = ["Mode", "serve"]
+
+DRAIN_SECONDS = 10.0
+"""How long running requests may take after the signal to stop."""
+IDLE_CONNECTION = 75.0
+HEADER_SIZE = 64 * 1024
+
+_log = logging.getLogger("jupyter_tracking")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How the process behaves beside serving.
+
+    Attributes:
+        local: started on demand by a kernel's client: a token of its own, nothing printed.
+        idle_exit: seconds without a request after which it ends; 0 for never.
+    """
+
+    local: bool = False
+    idle_exit: float = 0.0
+
+
+async def serve(settings: Settings, mode: Mode) -> None:
+    """Listen until SIGTERM or SIGINT (or idleness), then finish what runs and return."""
+    gate = Gate(settings.host, settings.allowed_hosts)
+    sockets = _listen(settings)
+    token, authenticator = _credentials(settings, mode)
+    server = Server(settings)
+    front = Front(server, authenticator, root=settings.static_prefix, gate=gate)
+    http = _http_server(front)
+    http.add_sockets(sockets)
+    with _announced(settings, mode, token, sockets[0]):
+        await _until_stopped(front, mode.idle_exit)
+    await _drain(front, http)
+    await server.close()
+
+
+def _listen(settings: Settings) -> list[socket.socket]:
+    try:
+        return bind_sockets(settings.port, None if settings.host in WILDCARDS else settings.host)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}): "
+            "choose another --host or --port."
+        ) from error
+
+
+def _http_server(front: Front) -> HTTPServer:
+    prefix = re.escape(front.root)
+    application = Application(
+        [(prefix + pattern, handler, kwargs) for pattern, handler, kwargs in routes(front, _plain)],
+        default_handler_class=CallHandler,
+        default_handler_args={"front": front},
+        log_function=_log_request,
+    )
+    return HTTPServer(
+        application,
+        max_header_size=HEADER_SIZE,
+        max_body_size=DRAIN,
+        idle_connection_timeout=IDLE_CONNECTION,
+    )
+
+
+def _plain(handler: type[TrackingHandler]) -> type[TrackingHandler]:
+    return handler
+
+
+def _log_request(handler: RequestHandler) -> None:
+    """Only what went wrong on our side, and without the query, which may hold what nobody should read."""
+    if handler.get_status() >= 500:
+        access_log.error("%d %s %s", handler.get_status(), handler.request.method, handler.request.path)
+
+
+def _credentials(settings: Settings, mode: Mode) -> tuple[str, Authenticator]:
+    """The token that clients send ("" for none) and who checks it."""
+    if settings.auth == "none":
+        return "", OpenAuthenticator()
+    tokens = TokenRegistry()
+    if mode.local:
+        token = tokens.issue(user_name())
+    else:
+        token = _kept_token(settings)
+        tokens.admit(token, Caller("", "token"))
+    return token, TokenAuthenticator(tokens)
+
+
+def _kept_token(settings: Settings) -> str:
+    """The token in the token file; made at the first start."""
+    path = settings.token_path
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32) + "\n")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _url(settings: Settings, listening: socket.socket) -> str:
+    host = settings.host
+    if host in WILDCARDS:
+        host = "[::1]" if host == "::" else "127.0.0.1"
+    elif ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{listening.getsockname()[1]}{settings.static_prefix}"
+
+
+@contextlib.contextmanager
+def _announced(settings: Settings, mode: Mode, token: str, listening: socket.socket) -> Iterator[None]:
+    """Say where the server is: to people on standard output, to clients of this user in the runtime file."""
+    url = _url(settings, listening)
+    kind: Literal["local", "standalone"] = "local" if mode.local else "standalone"
+    runtime_file = RuntimeFile(url=url, token=token, pid=os.getpid(), kind=kind, root_dir="")
+    if not mode.local:
+        print(f"export MLFLOW_TRACKING_URI={url}", flush=not token)  # noqa: T201 - for a shell's eval
+        if token:
+            print(f"export MLFLOW_TRACKING_TOKEN={token}", flush=True)  # noqa: T201 - the same
+    runtime_file.write()
+    try:
+        yield
+    finally:
+        runtime_file.remove()
+
+
+async def _until_stopped(front: Front, idle_exit: float) -> None:
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Not loop.add_signal_handler, which Windows lacks.
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+    front.last_request = loop.time()
+    while not stopped.is_set():
+        left = front.last_request + idle_exit - loop.time() if idle_exit else None
+        if left is not None and left <= 0 and not front.active:
+            _log.info("No request in %s seconds: ending.", idle_exit)
+            return
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(stopped.wait(), None if left is None else max(left, 1.0))
+
+
+async def _drain(front: Front, http: HTTPServer) -> None:
+    """Take no further connection, let running requests end, then close what is idle."""
+    http.stop()
+    await front.drain(DRAIN_SECONDS)
+    await http.close_all_connections()

@@ -1,0 +1,129 @@
+"""How kernels learn where the embedded server is: variables of this process, which kernels inherit.
+
+A ``MLFLOW_TRACKING_URI`` that the user has set wins, and then nothing is set. One that a Jupyter server set
+from whose terminal this one was started is told apart by ``JUPYTER_TRACKING_URI``, which repeats it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Endpoint", "KernelEnvironment", "Listener", "find_endpoint"]
+
+MARK = "JUPYTER_TRACKING_URI"
+HANDSHAKE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What a server listens on.
+
+    Attributes:
+        ip: as configured: an address, a name, or a word for all interfaces.
+        tls: whether it speaks TLS.
+        certificate: the file with its certificate, if it is known.
+    """
+
+    ip: str
+    port: int
+    tls: bool
+    certificate: str = ""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How a kernel on this machine reaches the server.
+
+    Attributes:
+        origin: ``http://127.0.0.1:8888``.
+        certificate: the file that the client must trust; empty if it trusts the server anyway.
+    """
+
+    origin: str
+    certificate: str = ""
+
+
+def find_endpoint(listener: Listener) -> Endpoint | None:
+    """Where kernels reach the server.
+
+    With TLS it is tried out: which name does the certificate carry, and does a client trust it as it is?
+    That blocks, while the server must be answering.
+
+    Returns:
+        None if no name of this machine is in a certificate that clients would trust.
+    """
+    host = _loopback_of(listener.ip)
+    if not listener.tls:
+        return Endpoint(f"http://{_bracket(host)}:{listener.port}")
+    # Imported here: only servers with TLS need it, and it takes long.
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 - see above
+
+    trusts = [DEFAULT_CA_BUNDLE_PATH, *([listener.certificate] if listener.certificate else [])]
+    for trust in trusts:
+        for name in dict.fromkeys([host, "127.0.0.1", "localhost", socket.gethostname()]):
+            if _handshake(name, listener.port, trust):
+                certificate = "" if trust == trusts[0] else str(Path(trust).absolute())
+                return Endpoint(f"https://{_bracket(name)}:{listener.port}", certificate)
+    return None
+
+
+def _loopback_of(ip: str) -> str:
+    """The address to connect to for a server that listens on ``ip``."""
+    if ip in {"", "0.0.0.0", "*"}:  # noqa: S104 - to recognise it, not to bind
+        return "127.0.0.1"
+    return "::1" if ip == "::" else ip
+
+
+def _bracket(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _handshake(name: str, port: int, trust: str) -> bool:
+    """Whether a client that trusts the file ``trust`` gets a TLS connection to ``name``."""
+    try:
+        context = ssl.create_default_context(cafile=trust)
+        with (
+            socket.create_connection((name, port), HANDSHAKE_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=name),
+        ):
+            return True
+    except OSError:
+        return False
+
+
+class KernelEnvironment:
+    """The variables, set and taken back.
+
+    Args:
+        url: what kernels take as tracking URI.
+        token: what they send; a token of ours, never Jupyter's.
+        certificate: a file that they must trust, or "".
+    """
+
+    def __init__(self, url: str, token: str, certificate: str = "") -> None:
+        self._ours = {"MLFLOW_TRACKING_URI": url, "MLFLOW_TRACKING_TOKEN": token, MARK: url}
+        if certificate:
+            self._ours["MLFLOW_TRACKING_SERVER_CERT_PATH"] = certificate
+        self._before: dict[str, str | None] = {}
+
+    def set(self) -> bool:
+        """Set the variables, unless the user has a tracking server of their own; whether it was done."""
+        uri = os.environ.get("MLFLOW_TRACKING_URI")
+        if uri and uri != os.environ.get(MARK):
+            return False
+        self._before = {name: os.environ.get(name) for name in self._ours}
+        os.environ.update(self._ours)
+        return True
+
+    def unset(self) -> None:
+        """Put back what was there before; again is fine."""
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._before = {}

@@ -1,0 +1,1 @@
+"""The only place with SQL: schema, migrations, the writer, and one module for each noun."""

@@ -1,0 +1,152 @@
+"""Experiments and their tags."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jupyter_tracking.protocol.enums import LifecycleStage
+from jupyter_tracking.protocol.errors import ResourceAlreadyExists, ResourceConflict
+from jupyter_tracking.protocol.experiments import Experiment, ExperimentTag
+
+from .bulk import BulkInsert
+from .codes import ACTIVE, DELETED, LIFECYCLE
+from .tables import experiment_tags
+
+if TYPE_CHECKING:
+    from .database import Transaction
+
+_SELECT = "SELECT id, name, artifact_location, lifecycle, updated, created FROM experiments"
+_PUT_TAGS = BulkInsert(
+    experiment_tags,
+    ("experiment", "key", "value"),
+    "ON CONFLICT (experiment, key) DO UPDATE SET value = excluded.value",
+)
+
+
+@dataclass(frozen=True)
+class NewExperiment:
+    """An experiment to be made.
+
+    Attributes:
+        root: where artifacts go if ``location`` is empty: ``<root>/<id>``.
+        now: milliseconds since the epoch.
+    """
+
+    name: str
+    root: str
+    now: int
+    location: str = ""
+    tags: Sequence[ExperimentTag] = field(default_factory=list)
+    owner: str = ""
+
+
+def create(tx: Transaction, new: NewExperiment) -> int:
+    """Store a new, active experiment and return its id.
+
+    Raises:
+        ResourceAlreadyExists: the name is taken, perhaps by a deleted experiment.
+    """
+    row = (new.name, new.location, ACTIVE, new.now, new.now, new.owner)
+    made = tx.driver(
+        "INSERT INTO experiments (name, artifact_location, lifecycle, created, updated, owner) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id",
+        row,
+    )
+    if not made:
+        raise _taken(new.name)
+    number: int = made[0][0]
+    if not new.location:
+        location = f"{new.root}/{number}"
+        tx.driver("UPDATE experiments SET artifact_location = ? WHERE id = ?", (location, number))
+    _put_tags(tx, number, {tag.key: tag.value for tag in new.tags})
+    return number
+
+
+def get(tx: Transaction, number: int) -> Experiment | None:
+    """An experiment by id, also a deleted one."""
+    return _one(tx, tx.driver(f"{_SELECT} WHERE id = ?", [number]))
+
+
+def get_by_name(tx: Transaction, name: str) -> Experiment | None:
+    """An experiment by name, also a deleted one."""
+    return _one(tx, tx.driver(f"{_SELECT} WHERE name = ?", [name]))
+
+
+def load(tx: Transaction, numbers: Sequence[int]) -> list[Experiment]:
+    """Experiments, whole, in the order of these ids; two statements for any number of them."""
+    rows = {row[0]: row for row in tx.driver(f"{_SELECT} WHERE {tx.among('id')}", [tx.array(numbers)])}
+    tags = _tags(tx, numbers)
+    return [_experiment(rows[number], tags[number]) for number in numbers if number in rows]
+
+
+def set_lifecycle(tx: Transaction, number: int, stage: LifecycleStage, now: int) -> bool:
+    """Delete or restore an experiment and all its runs; False if it is there already, or missing."""
+    code, runs_deleted = (DELETED, now) if stage is LifecycleStage.DELETED else (ACTIVE, None)
+    moved = tx.driver(
+        "UPDATE experiments SET lifecycle = ?, updated = ? WHERE id = ? AND lifecycle <> ? RETURNING id",
+        (code, now, number, code),
+    )
+    if moved:
+        tx.driver(
+            "UPDATE runs SET lifecycle = ?, deleted_time = ? WHERE experiment = ?",
+            (code, runs_deleted, number),
+        )
+    return bool(moved)
+
+
+def rename(tx: Transaction, number: int, name: str, now: int) -> None:
+    """Give an experiment another name.
+
+    Raises:
+        ResourceAlreadyExists: the name is taken by another experiment.
+    """
+    try:
+        with tx.savepoint():
+            tx.driver("UPDATE experiments SET name = ?, updated = ? WHERE id = ?", (name, now, number))
+    except ResourceConflict:
+        raise _taken(name) from None
+
+
+def set_tag(tx: Transaction, number: int, key: str, value: str) -> None:
+    """Set a tag, in place of an older value."""
+    _put_tags(tx, number, {key: value})
+
+
+def delete_tag(tx: Transaction, number: int, key: str) -> bool:
+    """Remove a tag; False if there is none."""
+    sql = "DELETE FROM experiment_tags WHERE experiment = ? AND key = ? RETURNING key"
+    found = tx.keys.find(tx, [key])
+    return key in found and bool(tx.driver(sql, (number, found[key])))
+
+
+def _put_tags(tx: Transaction, number: int, tags: dict[str, str]) -> None:
+    ids = tx.keys.intern(tx, tags)
+    _PUT_TAGS.run(tx, [(number, ids[key], value) for key, value in tags.items()])
+
+
+def _tags(tx: Transaction, numbers: Sequence[int]) -> dict[int, list[ExperimentTag]]:
+    sql = f"SELECT experiment, key, value FROM experiment_tags WHERE {tx.among('experiment')}"
+    rows = tx.driver(sql, [tx.array(numbers)])
+    texts = tx.keys.texts(tx, {key for _, key, _ in rows})
+    tags: dict[int, list[ExperimentTag]] = defaultdict(list)
+    for number, key, value in rows:
+        tags[number].append(ExperimentTag(texts[key], value))
+    for items in tags.values():
+        items.sort(key=lambda tag: tag.key)
+    return tags
+
+
+def _one(tx: Transaction, rows: list[tuple[Any, ...]]) -> Experiment | None:
+    return _experiment(rows[0], _tags(tx, [rows[0][0]])[rows[0][0]]) if rows else None
+
+
+def _experiment(row: tuple[Any, ...], tags: list[ExperimentTag]) -> Experiment:
+    number, name, location, lifecycle, updated, created = row
+    return Experiment(str(number), name, location, LIFECYCLE[lifecycle], updated, created, tags)
+
+
+def _taken(name: str) -> ResourceAlreadyExists:
+    return ResourceAlreadyExists(f"Experiment(name={name}) already exists.")

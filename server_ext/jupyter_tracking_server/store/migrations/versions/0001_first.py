@@ -1,0 +1,223 @@
+"""The first schema."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+
+String = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """Make all tables."""
+    _experiments()
+    _runs()
+    _metrics()
+    _datasets()
+    _logged_models()
+    _logged_model_data()
+
+
+def _experiments() -> None:
+    """Experiments and the names that everything shares."""
+    op.create_table(
+        "meta",
+        sa.Column("name", String, primary_key=True),
+        sa.Column("value", String, nullable=False),
+    )
+    op.create_table(
+        "keys",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("text", String, nullable=False),
+        sa.UniqueConstraint("text"),
+    )
+    op.create_table(
+        "experiments",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("name", String, nullable=False),
+        sa.Column("artifact_location", String, nullable=False),
+        sa.Column("lifecycle", sa.SmallInteger(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.Column("owner", String, nullable=False),
+        sa.UniqueConstraint("name"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "experiment_tags",
+        sa.Column("experiment", Id, sa.ForeignKey("experiments.id"), primary_key=True),
+        sa.Column("key", Id, sa.ForeignKey("keys.id"), primary_key=True),
+        sa.Column("value", String, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _runs() -> None:
+    """Runs with their params and tags."""
+    op.create_table(
+        "runs",
+        sa.Column("rid", Id, primary_key=True),
+        sa.Column("run_id", String, nullable=False),
+        sa.Column("experiment", Id, sa.ForeignKey("experiments.id"), nullable=False),
+        sa.Column("name", String, nullable=False),
+        sa.Column("user_id", String, nullable=False),
+        sa.Column("status", sa.SmallInteger(), nullable=False),
+        sa.Column("lifecycle", sa.SmallInteger(), nullable=False),
+        sa.Column("start_time", sa.BigInteger(), nullable=False),
+        sa.Column("end_time", sa.BigInteger()),
+        sa.Column("deleted_time", sa.BigInteger()),
+        sa.Column("artifact_uri", String, nullable=False),
+        sa.UniqueConstraint("run_id"),
+    )
+    op.create_index("ix_runs_page", "runs", ["experiment", "lifecycle", sa.text("start_time DESC"), "run_id"])
+    op.create_table(
+        "params",
+        sa.Column("rid", Id, sa.ForeignKey("runs.rid"), primary_key=True),
+        sa.Column("key", Id, sa.ForeignKey("keys.id"), primary_key=True),
+        sa.Column("value", String, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_params_key_head_rid", "params", ["key", sa.text("substr(value, 1, 200)"), "rid"])
+    op.create_table(
+        "tags",
+        sa.Column("rid", Id, sa.ForeignKey("runs.rid"), primary_key=True),
+        sa.Column("key", Id, sa.ForeignKey("keys.id"), primary_key=True),
+        sa.Column("value", String, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_tags_key_head_rid", "tags", ["key", sa.text("substr(value, 1, 200)"), "rid"])
+
+
+def _metrics() -> None:
+    """The three forms of a metric: latest point, tail and chunks."""
+    op.create_table(
+        "latest_metrics",
+        sa.Column("rid", Id, sa.ForeignKey("runs.rid"), primary_key=True),
+        sa.Column("key", Id, sa.ForeignKey("keys.id"), primary_key=True),
+        sa.Column("value", sa.Double()),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.Column("timestamp", sa.BigInteger(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_latest_metrics_key_value_rid", "latest_metrics", ["key", "value", "rid"])
+    op.create_table(
+        "metric_tail",
+        sa.Column("seq", Id, primary_key=True),
+        sa.Column("rid", Id, nullable=False),
+        sa.Column("key", Id, nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.Column("timestamp", sa.BigInteger(), nullable=False),
+        sa.Column("value", sa.Double()),
+    )
+    op.create_index("ix_metric_tail_rid", "metric_tail", ["rid"])
+    op.create_table(
+        "metric_chunk",
+        sa.Column("rid", Id, sa.ForeignKey("runs.rid"), primary_key=True),
+        sa.Column("key", Id, sa.ForeignKey("keys.id"), primary_key=True),
+        sa.Column("first_step", sa.BigInteger(), primary_key=True),
+        sa.Column("seq", Id, primary_key=True),
+        sa.Column("last_step", sa.BigInteger(), nullable=False),
+        sa.Column("first_timestamp", sa.BigInteger(), nullable=False),
+        sa.Column("last_timestamp", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("points", sa.LargeBinary(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _datasets() -> None:
+    """What runs read."""
+    op.create_table(
+        "datasets",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("experiment", Id, sa.ForeignKey("experiments.id"), nullable=False),
+        sa.Column("name", String, nullable=False),
+        sa.Column("digest", String, nullable=False),
+        sa.Column("source_type", String, nullable=False),
+        sa.Column("source", String, nullable=False),
+        sa.Column("schema", String),
+        sa.Column("profile", String),
+        sa.UniqueConstraint("experiment", "name", "digest"),
+    )
+    op.create_table(
+        "dataset_inputs",
+        sa.Column("rid", Id, sa.ForeignKey("runs.rid"), primary_key=True),
+        sa.Column("dataset", Id, sa.ForeignKey("datasets.id"), primary_key=True),
+        sa.Column("tags", String, nullable=False),
+        sa.Column("context", String),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_dataset_inputs_dataset", "dataset_inputs", ["dataset"])
+    op.create_table(
+        "model_inputs",
+        sa.Column("rid", Id, sa.ForeignKey("runs.rid"), primary_key=True),
+        sa.Column("model_id", String, primary_key=True),
+        sqlite_with_rowid=False,
+    )
+
+
+def _logged_models() -> None:
+    """What runs make."""
+    op.create_table(
+        "model_outputs",
+        sa.Column("rid", Id, sa.ForeignKey("runs.rid"), primary_key=True),
+        sa.Column("model_id", String, primary_key=True),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "logged_models",
+        sa.Column("mid", Id, primary_key=True),
+        sa.Column("model_id", String, nullable=False),
+        sa.Column("experiment", Id, sa.ForeignKey("experiments.id"), nullable=False),
+        sa.Column("name", String, nullable=False),
+        sa.Column("artifact_uri", String, nullable=False),
+        sa.Column("status", sa.SmallInteger(), nullable=False),
+        sa.Column("lifecycle", sa.SmallInteger(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.Column("model_type", String),
+        sa.Column("source_run_id", String),
+        sa.Column("status_message", String),
+        sa.UniqueConstraint("model_id"),
+    )
+    op.create_index(
+        "ix_logged_models_page",
+        "logged_models",
+        ["experiment", "lifecycle", sa.text("created DESC"), "model_id"],
+    )
+
+
+def _logged_model_data() -> None:
+    """Params, tags and metrics of logged models."""
+    op.create_table(
+        "logged_model_params",
+        sa.Column("mid", Id, sa.ForeignKey("logged_models.mid"), primary_key=True),
+        sa.Column("key", Id, sa.ForeignKey("keys.id"), primary_key=True),
+        sa.Column("value", String, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "logged_model_tags",
+        sa.Column("mid", Id, sa.ForeignKey("logged_models.mid"), primary_key=True),
+        sa.Column("key", Id, sa.ForeignKey("keys.id"), primary_key=True),
+        sa.Column("value", String, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "logged_model_metrics",
+        sa.Column("mid", Id, sa.ForeignKey("logged_models.mid"), primary_key=True),
+        sa.Column("key", Id, sa.ForeignKey("keys.id"), primary_key=True),
+        sa.Column("run_id", String, primary_key=True),
+        sa.Column("step", sa.BigInteger(), primary_key=True),
+        sa.Column("timestamp", sa.BigInteger(), primary_key=True),
+        sa.Column("value", sa.Double()),
+        sa.Column("dataset_name", String),
+        sa.Column("dataset_digest", String),
+        sqlite_with_rowid=False,
+    )

@@ -1,0 +1,269 @@
+"""The schema, the same on SQLite and PostgreSQL.
+
+``rid`` and ``mid`` are internal integers of runs and logged models; ``run_id`` and ``model_id`` are the
+ids on the wire. ``key`` refers to ``keys``, the one dictionary of metric, param and tag names. Times are
+milliseconds since the epoch. A NaN value is stored as NULL, as SQLite can hold no NaN. ``status`` and
+``lifecycle`` are small numbers (``codes.py``).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+
+VALUE_HEAD = 200
+"""Characters of a param or tag value that an index holds; PostgreSQL's entries stop near 2,700 bytes."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Byte order on both databases; SQLite numbers rows only in a column spelled INTEGER.
+String = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _value_index(table: str, column: Column[str]) -> Index:
+    return Index(f"ix_{table}_key_head_rid", text("key"), func.substr(column, 1, VALUE_HEAD), text("rid"))
+
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("artifact_location", String, nullable=False),
+    Column("lifecycle", SmallInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("owner", String, nullable=False),
+    UniqueConstraint("name"),
+    sqlite_autoincrement=True,
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("text", String, nullable=False),
+    UniqueConstraint("text"),
+)
+
+experiment_tags = Table(
+    "experiment_tags",
+    metadata,
+    Column("experiment", Id, ForeignKey("experiments.id"), primary_key=True),
+    Column("key", Id, ForeignKey("keys.id"), primary_key=True),
+    Column("value", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("rid", Id, primary_key=True),
+    Column("run_id", String, nullable=False),
+    Column("experiment", Id, ForeignKey("experiments.id"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("user_id", String, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("lifecycle", SmallInteger, nullable=False),
+    Column("start_time", BigInteger, nullable=False),
+    Column("end_time", BigInteger),
+    Column("deleted_time", BigInteger),
+    Column("artifact_uri", String, nullable=False),
+    UniqueConstraint("run_id"),
+)
+Index(
+    "ix_runs_page",
+    runs.c.experiment,
+    runs.c.lifecycle,
+    runs.c.start_time.desc(),
+    runs.c.run_id,
+)
+
+params = Table(
+    "params",
+    metadata,
+    Column("rid", Id, ForeignKey("runs.rid"), primary_key=True),
+    Column("key", Id, ForeignKey("keys.id"), primary_key=True),
+    Column("value", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+_value_index("params", params.c.value)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("rid", Id, ForeignKey("runs.rid"), primary_key=True),
+    Column("key", Id, ForeignKey("keys.id"), primary_key=True),
+    Column("value", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+_value_index("tags", tags.c.value)
+
+latest_metrics = Table(
+    "latest_metrics",
+    metadata,
+    Column("rid", Id, ForeignKey("runs.rid"), primary_key=True),
+    Column("key", Id, ForeignKey("keys.id"), primary_key=True),
+    Column("value", Double),
+    Column("step", BigInteger, nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+    Index("ix_latest_metrics_key_value_rid", "key", "value", "rid"),
+    sqlite_with_rowid=False,
+)
+
+# Points as they come, until the writer folds whole series of them into metric_chunk.
+metric_tail = Table(
+    "metric_tail",
+    metadata,
+    Column("seq", Id, primary_key=True),
+    Column("rid", Id, nullable=False),
+    Column("key", Id, nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+    Column("value", Double),
+    Index("ix_metric_tail_rid", "rid"),
+)
+
+metric_chunk = Table(
+    "metric_chunk",
+    metadata,
+    Column("rid", Id, ForeignKey("runs.rid"), primary_key=True),
+    Column("key", Id, ForeignKey("keys.id"), primary_key=True),
+    Column("first_step", BigInteger, primary_key=True),
+    Column("seq", Id, primary_key=True),
+    Column("last_step", BigInteger, nullable=False),
+    Column("first_timestamp", BigInteger, nullable=False),
+    Column("last_timestamp", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("points", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("experiment", Id, ForeignKey("experiments.id"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("source_type", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("schema", String),
+    Column("profile", String),
+    UniqueConstraint("experiment", "name", "digest"),
+)
+
+dataset_inputs = Table(
+    "dataset_inputs",
+    metadata,
+    Column("rid", Id, ForeignKey("runs.rid"), primary_key=True),
+    Column("dataset", Id, ForeignKey("datasets.id"), primary_key=True),
+    Column("tags", String, nullable=False),  # JSON list of {key, value}, in the order given
+    Column("context", String),  # the tag mlflow.data.context, which searches ask for
+    Index("ix_dataset_inputs_dataset", "dataset"),
+    sqlite_with_rowid=False,
+)
+
+model_inputs = Table(
+    "model_inputs",
+    metadata,
+    Column("rid", Id, ForeignKey("runs.rid"), primary_key=True),
+    Column("model_id", String, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+model_outputs = Table(
+    "model_outputs",
+    metadata,
+    Column("rid", Id, ForeignKey("runs.rid"), primary_key=True),
+    Column("model_id", String, primary_key=True),
+    Column("step", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+logged_models = Table(
+    "logged_models",
+    metadata,
+    Column("mid", Id, primary_key=True),
+    Column("model_id", String, nullable=False),
+    Column("experiment", Id, ForeignKey("experiments.id"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("artifact_uri", String, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("lifecycle", SmallInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("model_type", String),
+    Column("source_run_id", String),
+    Column("status_message", String),
+    UniqueConstraint("model_id"),
+)
+Index(
+    "ix_logged_models_page",
+    logged_models.c.experiment,
+    logged_models.c.lifecycle,
+    logged_models.c.created.desc(),
+    logged_models.c.model_id,
+)
+
+logged_model_params = Table(
+    "logged_model_params",
+    metadata,
+    Column("mid", Id, ForeignKey("logged_models.mid"), primary_key=True),
+    Column("key", Id, ForeignKey("keys.id"), primary_key=True),
+    Column("value", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+logged_model_tags = Table(
+    "logged_model_tags",
+    metadata,
+    Column("mid", Id, ForeignKey("logged_models.mid"), primary_key=True),
+    Column("key", Id, ForeignKey("keys.id"), primary_key=True),
+    Column("value", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+logged_model_metrics = Table(
+    "logged_model_metrics",
+    metadata,
+    Column("mid", Id, ForeignKey("logged_models.mid"), primary_key=True),
+    Column("key", Id, ForeignKey("keys.id"), primary_key=True),
+    Column("run_id", String, primary_key=True),
+    Column("step", BigInteger, primary_key=True),
+    Column("timestamp", BigInteger, primary_key=True),
+    Column("value", Double),
+    Column("dataset_name", String),
+    Column("dataset_digest", String),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,110 @@
+"""Credentials: who they stand for, what they are good for, when they end."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from jupyter_tracking.protocol.errors import PermissionDenied
+from jupyter_tracking_server.access import (
+    CLOCK_SKEW,
+    Access,
+    Caller,
+    OpenAuthenticator,
+    TokenAuthenticator,
+    TokenRegistry,
+)
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def identify(tokens: TokenRegistry, authorization: str) -> Caller | None:
+    return asyncio.run(TokenAuthenticator(tokens).identify({"Authorization": authorization}))
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "token", "TOKEN"])
+def test_a_token_is_taken_by_either_scheme(scheme: str) -> None:
+    tokens = TokenRegistry()
+    token = tokens.issue("jane", frozenset({"read"}))
+    assert identify(tokens, f"{scheme} {token}") == Caller("jane", "token", frozenset({"read"}))
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Basic amFuZTpwdw==",
+        "Bearer \udcff",
+        "Bearer a b",
+        "é",
+        "Bearer é",
+    ],
+)
+def test_anything_else_is_nobody(authorization: str) -> None:
+    tokens = TokenRegistry()
+    tokens.issue("jane")
+    assert identify(tokens, authorization) is None
+
+
+def test_tokens_are_long_different_and_not_kept() -> None:
+    tokens = TokenRegistry()
+    made = {tokens.issue("jane") for _ in range(10)}
+    assert len(made) == 10
+    assert all(len(token) >= 40 for token in made)
+    assert not any(token in repr(vars(tokens)) for token in made)
+
+
+def test_a_revoked_token_is_refused_and_others_are_not() -> None:
+    tokens = TokenRegistry()
+    first, second = tokens.issue("jane"), tokens.issue("jane")
+    tokens.revoke(first)
+    assert tokens.find(first) is None
+    assert tokens.find(second) is not None
+
+
+def test_a_token_ends_after_its_lifetime_and_the_skew_of_clocks() -> None:
+    clock = Clock()
+    tokens = TokenRegistry(clock)
+    token, lasting = tokens.issue("jane", lifetime=60), tokens.issue("jane")
+    clock.seconds += 60 + CLOCK_SKEW
+    assert tokens.find(token) is not None
+    clock.seconds += 1
+    assert tokens.find(token) is None
+    assert tokens.find(lasting) is not None
+
+
+def test_a_token_made_elsewhere_is_taken() -> None:
+    tokens = TokenRegistry()
+    tokens.admit("from-a-file", Caller("", "token"))
+    assert identify(tokens, "Bearer from-a-file") == Caller("", "token")
+
+
+def test_scopes_narrow_what_a_caller_may_do() -> None:
+    access = Access()
+    reader = Caller("jane", "token", frozenset({"read"}))
+    assert access.may(reader, "read", 1)
+    assert not access.may(reader, "write", 1)
+    assert not access.may(reader, "manage", None)
+    with pytest.raises(PermissionDenied, match="manage"):
+        access.require(reader, "manage", 1)
+    access.require(Caller("jane", "token"), "manage", 1)
+
+
+def test_only_a_token_shows_intent() -> None:
+    assert not Caller("jane", "token").ambient
+    assert Caller("jane", "cookie").ambient
+    anybody = asyncio.run(OpenAuthenticator().identify({}))
+    assert anybody is not None
+    assert anybody.ambient
