@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jupyter_tracking_server.services import SERVICES
 
 from jupyter_tracking.protocol import CALLS
 from jupyter_tracking.protocol.wire import _fields
+from jupyter_tracking_server.services import SERVICES
 
 ROOT = Path(__file__).parent.parent
 KERNEL = ROOT / "jupyter_tracking"

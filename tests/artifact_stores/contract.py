@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+
 from jupyter_tracking_server.artifact_stores.base import (
     ArtifactStore,
     ByteRange,

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from jupyter_tracking_server.artifact_stores.base import BrokenRead, NoSuchArtifact, StoreFull
 from jupyter_tracking_server.artifact_stores.file import FileStore
 from jupyter_tracking_server.artifact_stores.file_tree import ORPHAN_AGE, UPLOADS

@@ -7,13 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from jupyter_tracking_server.access import Access, Caller
-from jupyter_tracking_server.artifact_stores.base import NoSuchArtifact
-from jupyter_tracking_server.config import Settings
-from jupyter_tracking_server.context import Context
-from jupyter_tracking_server.services import artifact_paths
-from jupyter_tracking_server.store import experiments, logged_models, runs
-from jupyter_tracking_server.store.database import Database
 
 from jupyter_tracking.protocol.call import Action
 from jupyter_tracking.protocol.errors import (
@@ -22,6 +15,13 @@ from jupyter_tracking.protocol.errors import (
     ResourceDoesNotExist,
     TrackingError,
 )
+from jupyter_tracking_server.access import Access, Caller
+from jupyter_tracking_server.artifact_stores.base import NoSuchArtifact
+from jupyter_tracking_server.config import Settings
+from jupyter_tracking_server.context import Context
+from jupyter_tracking_server.services import artifact_paths
+from jupyter_tracking_server.store import experiments, logged_models, runs
+from jupyter_tracking_server.store.database import Database
 
 JANE, JOE = Caller("jane", "token"), Caller("joe", "token")
 RANK: dict[Action | None, int] = {None: 0, "read": 1, "write": 2, "manage": 3}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from jupyter_tracking_server.artifact_stores.file_tree import UPLOADS
 
+from jupyter_tracking_server.artifact_stores.file_tree import UPLOADS
 from tests.servers import Server
 
 from .conftest import MEBIBYTE, PROXY, Artifacts, wait_until

@@ -1,0 +1,61 @@
+# The commands of this repository; CI runs the same ones.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8888
+
+.DEFAULT_GOAL := help
+.PHONY: help start test lint fix docs bench build clean
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+start: $(VENV)/.installed ## Set up, then serve JupyterLab with tracking in it
+	$(BIN)/jupyter lab --port=$(PORT) --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
+
+test: $(VENV)/.installed-test $(VENV)/.chromium ## Set up, then run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-test ## Check style and types of Python and TypeScript
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix labextension run --silent lint
+	! grep -q '"resolved"' labextension/package-lock.json
+
+fix: $(VENV)/.installed-test ## Mend what the linters can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-test ## Write the generated pages again
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/.installed-test ## Measure against stock MLflow and FastTrackML
+	$(BIN)/python -m benchmarks.compare $(ARGS)
+
+build: $(VENV)/.installed-test ## Build the sdist and the wheel from scratch
+	rm -rf dist server_ext/jupyter_tracking_server/labextension
+	$(BIN)/python -m build
+
+clean: ## Remove what was set up and built
+	rm -rf $(VENV) .cache dist labextension/node_modules labextension/lib labextension/*.tsbuildinfo
+	rm -rf server_ext/jupyter_tracking_server/labextension
+
+# A Node for the panel's build comes from a wheel, into the build's own environment.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[lab,examples]'
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+# The browser tests need a Chromium; Debian's is installed where we may, else we say what is missing.
+$(VENV)/.chromium: $(VENV)/.installed-test
+	@if ! command -v chromium >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; \
+	  else echo "The browser tests need 'chromium' on PATH (Debian: apt-get install chromium fonts-dejavu-core)." >&2; exit 1; fi; \
+	fi
+	touch $@
