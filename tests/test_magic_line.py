@@ -17,6 +17,7 @@ from jupyter_tracking.magic_line import (
     read_text,
     read_word,
     split,
+    wants_help,
 )
 
 
@@ -180,3 +181,8 @@ def test_numbers_of_flags() -> None:
     for word in ("x", "2.5", '"4"', "lr"):
         with pytest.raises(UsageFault, match="--step needs a whole number"):
             read_integer(word, SCOPE, "--step")
+
+
+def test_help_is_wanted_by_a_word_of_its_own() -> None:
+    lines = ("-h", "a --help", 'note "use -h there"', "note 'open -h")
+    assert [wants_help(line) for line in lines] == [True, True, False, False]

@@ -1,0 +1,1 @@
+"""The client: it finds a tracking server, speaks the protocol to it, and moves artifacts."""

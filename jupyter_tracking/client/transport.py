@@ -1,0 +1,178 @@
+"""The seam between the client and the network: one method, a request in and a reply out.
+
+A *path* is relative to the tracking URI, quoted, without a leading slash. A *body* is bytes, or a function
+that opens a file anew for each time that the request is sent.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from ..protocol.errors import TemporarilyUnavailable
+from .credentials import Credentials, flag
+from .retries import number
+
+CHUNK = 1 << 20
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Readable(Protocol):
+    """An open file, as far as sending it goes."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes; none at the end."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+Body = bytes | Callable[[], Readable]
+
+
+class Unreachable(TemporarilyUnavailable):
+    """No answer came. ``lasting`` if it is no use to try again soon (a certificate that is not trusted)."""
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """What to send."""
+
+    method: str
+    path: str
+    query: Sequence[tuple[str, str]] = ()
+    body: Body | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class HttpReply:
+    """What came back; the body is read once, whole or in chunks. Also a context manager that closes it."""
+
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        chunks: Iterator[bytes],
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.chunks = chunks
+        self.close = close
+
+    def read(self) -> bytes:
+        """The whole body."""
+        with self:
+            return b"".join(self.chunks)
+
+    def __enter__(self) -> HttpReply:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Transport(Protocol):
+    """Anything that answers requests below ``url``, the tracking URI."""
+
+    url: str
+
+    def send(self, request: HttpRequest) -> HttpReply:
+        """Send once.
+
+        Raises:
+            Unreachable: no answer came.
+        """
+
+
+class RequestsTransport:
+    """The network, by ``requests``; safe to use from several threads."""
+
+    def __init__(
+        self, url: str, credentials: Credentials, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._timeout = number(environment, "MLFLOW_HTTP_REQUEST_TIMEOUT", 120.0)
+        self._redirects = flag(environment, "MLFLOW_ALLOW_HTTP_REDIRECTS", default=True)
+        self._session = requests.Session()
+        # A corporate proxy cannot reach the loopback interface of this machine.
+        self._session.trust_env = urlsplit(self.url).hostname not in LOOPBACK
+        self._session.verify = credentials.verify
+        self._session.cert = credentials.client_certificate
+        if credentials.authorization is not None:
+            self._session.auth = _Authorization(credentials.authorization)
+        adapter = _LargeBlocks(pool_connections=10, pool_maxsize=10)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def send(self, request: HttpRequest) -> HttpReply:
+        """Send once; the body of the reply is read as it is asked for."""
+        body = request.body() if callable(request.body) else request.body
+        try:
+            response = self._session.request(
+                request.method,
+                f"{self.url}/{request.path}",
+                params=list(request.query),
+                data=body,
+                headers={"Accept-Encoding": "identity", **request.headers},
+                timeout=self._timeout,
+                allow_redirects=self._redirects,
+                stream=True,
+            )
+        except requests.RequestException as error:
+            raise self._unreachable(error) from None
+        finally:
+            if body is not None and not isinstance(body, bytes):
+                body.close()
+        return HttpReply(response.status_code, response.headers, self._chunks(response), response.close)
+
+    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
+        try:
+            yield from response.iter_content(CHUNK)
+        except requests.RequestException as error:
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: requests.RequestException) -> Unreachable:
+        if isinstance(error, requests.exceptions.SSLError):
+            return Unreachable(
+                f"The certificate of {self.url} cannot be checked; name its authorities in "
+                "MLFLOW_TRACKING_SERVER_CERT_PATH.",
+                lasting=True,
+            )
+        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+            return Unreachable(f"{self.url!r} is not an address that can be asked.", lasting=True)
+        if isinstance(error, requests.Timeout):
+            return Unreachable(f"The tracking server at {self.url} did not answer in {self._timeout:g} s.")
+        return Unreachable(f"The tracking server at {self.url} cannot be reached.")
+
+
+class _Authorization(AuthBase):
+    """Sets the header in a way that ``requests`` does not replace by what it finds in ``~/.netrc``."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._value
+        return request
+
+
+class _LargeBlocks(HTTPAdapter):
+    """Sends files in blocks of a megabyte; the default of 16 KiB costs a system call each."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, blocksize=CHUNK, **kwargs)
