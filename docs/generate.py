@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 from msgspec import inspect as shape
 
+import jupyter_tracking
+from jupyter_tracking.magic_flags import parser_of
+from jupyter_tracking.magic_table import MAGICS, sign
 from jupyter_tracking.protocol import CALLS, Call
 from jupyter_tracking_server.config import table
 
@@ -70,7 +75,49 @@ def settings() -> str:
     )
 
 
-PAGES = {"endpoints.md": endpoints, "settings.md": settings}
+def magics() -> str:
+    """The page of all magics: how a line is read, then each with its help."""
+    lines = ["# Magics", "", NOTE, _part("magics.md")]
+    for name, usage in MAGICS.items():
+        lines += [f"## `{sign(name)}`", "", usage.summary, "", f"`{sign(name)} {usage.words}`", ""]
+        lines += [f"- `{_words(action)}`: {action.help}" for action in parser_of(name)._actions]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _words(action: argparse.Action) -> str:
+    value = "" if action.nargs == 0 else f"{action.metavar or '|'.join(action.choices or ())}"
+    return f"{', '.join(action.option_strings)} {value}".strip()
+
+
+def python() -> str:
+    """The page of the Python API: all public names with their signatures."""
+    lines = [
+        "# Python API",
+        "",
+        NOTE,
+        _part("python.md"),
+        "## Names",
+        "",
+        "| name | what it is |",
+        "|---|---|",
+    ]
+    for name in jupyter_tracking.__all__:
+        value = getattr(jupyter_tracking, name)
+        words = f"{name}{_arguments(value)}" if inspect.isfunction(value) else name
+        lines.append(f"| `{words}` | {(inspect.getdoc(value) or '').splitlines()[0]} |")
+    return "\n".join(lines) + "\n"
+
+
+def _arguments(function: Callable[..., object]) -> str:
+    return f"({', '.join(inspect.signature(function).parameters)})"
+
+
+def _part(name: str) -> str:
+    return (DOCS / "parts" / name).read_text(encoding="utf-8")
+
+
+PAGES = {"endpoints.md": endpoints, "settings.md": settings, "magics.md": magics, "python.md": python}
 
 
 def main() -> int:

@@ -95,3 +95,16 @@ def check_key(key: str, parameter: str) -> None:
     fault = key_fault(key)
     if fault is not None:
         raise InvalidParameterValue(f"Invalid value \"{key}\" for parameter '{parameter}' supplied: {fault}")
+
+
+def experiment_number(experiment_id: str) -> int:
+    """The integer that an experiment id stands for.
+
+    Raises:
+        InvalidParameterValue: it is no integer that could be an id.
+    """
+    if experiment_id.isascii() and experiment_id.isdigit() and len(experiment_id) <= 18:
+        return int(experiment_id)
+    raise InvalidParameterValue(
+        f"Invalid experiment ID '{experiment_id[:64]}'. Experiment ID must be a valid integer."
+    )

@@ -12,6 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
@@ -23,6 +24,7 @@ from jupyter_tracking.protocol.errors import TrackingError
 from .access import Access, Caller
 from .artifact_stores.base import ArtifactStore
 from .artifact_stores.registry import UnusableDestination, open_store
+from .bridge import Bridge
 from .config import ConfigurationError, Settings
 from .context import Context, FilesContext
 from .services import SERVICES, Files, Log, Read, Write
@@ -31,11 +33,12 @@ from .store.migrate import UnsupportedDatabase
 from .store.readers import Readers
 from .store.writer import Writer
 
-__all__ = ["Server", "now", "user_name"]
+__all__ = ["EMPTY", "Server", "now", "user_name"]
 
 T = TypeVar("T")
 _log = logging.getLogger("jupyter_tracking")
-_DONE = wire.encode(Empty())
+EMPTY = wire.encode(Empty())
+"""The reply of calls that have nothing to say."""
 
 
 class Server:
@@ -54,6 +57,7 @@ class Server:
         self.settings = settings
         self.user = user
         self.access = Access()
+        self._bridge = Bridge()
         self._artifacts = _open_artifacts(settings)
         self._database = _open_database(settings)
         self._writer = Writer(self._database, on_fault=_log_fault)
@@ -75,17 +79,30 @@ class Server:
             TrackingError: what the service says, or that the server is too busy.
         """
         service = SERVICES[call]
-        if isinstance(service, Log):
-            entries = service.serve(request)
-            may = partial(self.access.require, caller, "write")
-            await asyncio.wrap_future(self._writer.log(entries, may))
-            return _DONE
-        if isinstance(service, Read):
-            return await self._in_reader(caller, lambda context: wire.encode(service.serve(context, request)))
-        if isinstance(service, Write):
-            written = self._writer.submit(lambda tx: service.serve(self._context(tx, caller), request))
-            return wire.encode(await asyncio.wrap_future(written))
-        return await self._run_files(service, caller, request)
+        if isinstance(service, Files):
+            reply: msgspec.Struct = await service.serve(self.files_context(caller), request)
+            return wire.encode(reply)
+        return await self._bridge.wait(self._submit(service, caller, request)) or EMPTY
+
+    def begin(
+        self,
+        call: Call[Any, Any],
+        caller: Caller,
+        request: Any,
+        done: Callable[[Future[bytes | None]], None],
+    ) -> None:
+        """The same as ``run`` for calls of the store alone, without a task of the event loop's.
+
+        Args:
+            done: called on the event loop with the reply as JSON, None standing for ``EMPTY``.
+
+        Raises:
+            TrackingError: at once, and ``done`` is not called; later errors are in the future.
+        """
+        service = SERVICES[call]
+        if isinstance(service, Files):
+            raise TypeError(f"{call.name} needs the event loop.")
+        self._bridge.carry(self._submit(service, caller, request), done)
 
     def files_context(self, caller: Caller) -> FilesContext:
         """What services and streams of artifacts work with."""
@@ -97,12 +114,15 @@ class Server:
             read=partial(self._in_reader, caller),
         )
 
-    async def _run_files(self, service: Files, caller: Caller, request: Any) -> bytes:
-        reply: msgspec.Struct = await service.serve(self.files_context(caller), request)
-        return wire.encode(reply)
+    def _submit(self, service: Read | Write | Log, caller: Caller, request: Any) -> Future[Any]:
+        if isinstance(service, Log):
+            may = partial(self.access.require, caller, "write")
+            return self._writer.log(service.serve(request), may)
+        queue = self._readers if isinstance(service, Read) else self._writer
+        return queue.submit(lambda tx: wire.encode(service.serve(self._context(tx, caller), request)))
 
     def _in_reader(self, caller: Caller, work: Callable[[Context], T]) -> Awaitable[T]:
-        return asyncio.wrap_future(self._readers.submit(lambda tx: work(self._context(tx, caller))))
+        return self._bridge.wait(self._readers.submit(lambda tx: work(self._context(tx, caller))))
 
     def _context(self, tx: Transaction, caller: Caller) -> Context:
         return Context(tx=tx, caller=caller, access=self.access, settings=self.settings, now=now)

@@ -21,7 +21,9 @@ class Refused(Exception):
     def __init__(self, status: int, body: Reply) -> None:
         super().__init__(f"{status} {body}")
         assert set(body) == {"error_code", "message"}, body
-        self.status, self.code, self.message = status, body["error_code"], body["message"]
+        self.status = status
+        self.code: str = body["error_code"]
+        self.message: str = body["message"]
 
     @property
     def verdict(self) -> tuple[int, str]:
@@ -40,7 +42,7 @@ class Api:
         """GET with a query string."""
         return self._read(self.session.get(f"{self.url}/{prefix}/{path}", params=query, timeout=60))  # type: ignore[arg-type]  # requests' stubs want str values
 
-    def post(self, path: str, verb: str = "POST", **body: object) -> Reply:
+    def post(self, path: str, verb: str = "POST", /, **body: object) -> Reply:
         """POST (or another verb) with a JSON body."""
         return self._read(
             self.session.request(verb, f"{self.url}/api/2.0/mlflow/{path}", json=body, timeout=60)
@@ -53,12 +55,12 @@ class Api:
             raise Refused(reply.status_code, body)
         return body
 
-    def experiment(self, name: str | None = None, **fields: object) -> str:
+    def experiment(self, name: str | None = None, /, **fields: object) -> str:
         """A new experiment's id."""
         created = self.post("experiments/create", name=name or f"e-{secrets.token_hex(6)}", **fields)
         return str(created["experiment_id"])
 
-    def run(self, experiment_id: str, **fields: object) -> str:
+    def run(self, experiment_id: str, /, **fields: object) -> str:
         """A new run's id."""
         created = self.post("runs/create", experiment_id=experiment_id, **fields)
         return str(created["run"]["info"]["run_id"])

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from jupyter_tracking.protocol.errors import InvalidParameterValue
+from jupyter_tracking.protocol.limits import experiment_number
 
 from .fields import Attribute, Field, Noun
 from .parse import parse_filter
 from .tree import Comparison, Name, Value
 
-__all__ = ["Clause", "Operand", "clauses", "experiment_number", "resolve"]
+__all__ = ["Clause", "Operand", "clauses", "resolve"]
 
 Operand = str | float | tuple[str, ...] | tuple[int, ...] | None
 
@@ -60,19 +61,6 @@ def resolve(noun: Noun, name: Name) -> tuple[Field, str]:
     if found.keys and key not in found.keys:
         raise _invalid_key(found.name, key, found.keys)
     return found, key
-
-
-def experiment_number(text: str) -> int:
-    """The integer that an experiment id stands for.
-
-    Raises:
-        InvalidParameterValue: it is no integer.
-    """
-    if text.isascii() and text.isdigit() and len(text) < _INT64_DIGITS:
-        return int(text)
-    raise InvalidParameterValue(
-        f"Invalid experiment ID '{text[:64]}'. Experiment ID must be a valid integer."
-    )
 
 
 def _invalid_key(kind: str, key: str, valid: object) -> InvalidParameterValue:

@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from jupyter_tracking.protocol.call import Action
 from jupyter_tracking.protocol.errors import InvalidParameterValue
+from jupyter_tracking.protocol.limits import experiment_number
 
 from ..artifact_stores.base import Key, NoSuchArtifact
 from ..context import Context
@@ -156,7 +157,7 @@ def _owning_experiment(context: Context, root: Key) -> int | None:
 def _experiment_at(context: Context, key: Key) -> int | None:
     """The experiment whose folder is ``key``, which ends in its id."""
     try:
-        number = owners.experiment_number(key[-1] if key else "")
+        number = experiment_number(key[-1] if key else "")
     except InvalidParameterValue:
         return None
     found = experiments.get(context.tx, number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jupyter_tracking.protocol import Empty
 from jupyter_tracking.protocol import datasets as wire
+from jupyter_tracking.protocol.limits import experiment_number
 
 from ..context import Context
 from ..store import datasets as store
@@ -21,6 +22,6 @@ def log_inputs(context: Context, request: wire.LogInputs) -> Empty:
 
 def search_datasets(context: Context, request: wire.SearchDatasets) -> wire.DatasetSummaries:
     """The distinct datasets of the experiments that the caller may read."""
-    numbers = [owners.experiment_number(experiment_id) for experiment_id in request.experiment_ids]
+    numbers = [experiment_number(experiment_id) for experiment_id in request.experiment_ids]
     readable = [number for number in numbers if context.access.may(context.caller, "read", number)]
     return wire.DatasetSummaries(store.summaries(context.tx, readable))

@@ -9,24 +9,12 @@ from jupyter_tracking.protocol.call import Action
 from jupyter_tracking.protocol.enums import LifecycleStage
 from jupyter_tracking.protocol.errors import InvalidParameterValue, ResourceDoesNotExist
 from jupyter_tracking.protocol.experiments import Experiment
+from jupyter_tracking.protocol.limits import experiment_number
 from jupyter_tracking.protocol.logged_models import LoggedModel
 from jupyter_tracking.protocol.runs import RunInfo
 
 from ..context import Context
 from ..store import experiments, logged_models, runs
-
-
-def experiment_number(experiment_id: str) -> int:
-    """The integer that an experiment id stands for.
-
-    Raises:
-        InvalidParameterValue: it is no integer.
-    """
-    if experiment_id.isascii() and experiment_id.isdigit() and len(experiment_id) <= 18:
-        return int(experiment_id)
-    raise InvalidParameterValue(
-        f"Invalid experiment ID '{experiment_id[:64]}'. Experiment ID must be a valid integer."
-    )
 
 
 def experiment(context: Context, experiment_id: str, action: Action) -> Experiment:

@@ -20,7 +20,7 @@ OLDEST_SQLITE = (3, 35, 0)
 """It knows RETURNING."""
 KEPT_STATEMENTS = 64
 """Compiled statements in memory: of searches, a few hundred KiB each."""
-CACHE_KIB = 8192
+CACHE_KIB = 32_768
 """Pages that one SQLite connection may keep in memory."""
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, case, exists, literal_co
 
 from jupyter_tracking.protocol import limits
 from jupyter_tracking.protocol.errors import InvalidParameterValue
+from jupyter_tracking.protocol.limits import experiment_number
 from jupyter_tracking.protocol.logged_models import (
     DatasetFilter,
     FoundLoggedModels,
@@ -15,7 +16,7 @@ from jupyter_tracking.protocol.logged_models import (
     SearchLoggedModels,
 )
 
-from ..search.clauses import Clause, clauses, experiment_number
+from ..search.clauses import Clause, clauses
 from ..search.fields import LOGGED_MODELS, Entity
 from ..search.order import Order, with_ties
 from ..search.pages import Pages, page_size

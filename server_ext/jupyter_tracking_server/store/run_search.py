@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, literal_column, not_, select
 
 from jupyter_tracking.protocol.enums import ViewType
+from jupyter_tracking.protocol.limits import experiment_number
 from jupyter_tracking.protocol.runs import FoundRuns, SearchRuns
 
-from ..search.clauses import Clause, clauses, experiment_number
+from ..search.clauses import Clause, clauses
 from ..search.fields import RUNS, Attribute, Entity
 from ..search.order import Order, orders
 from ..search.pages import Cursor, Pages, page_size
@@ -31,6 +32,7 @@ from ..search.to_sql import (
     Translator,
     entity_names,
     entity_sort_keys,
+    joined,
 )
 from . import runs as run_rows
 from .codes import ACTIVE, DELETED
@@ -110,35 +112,38 @@ class _Question:
 
     def _walk(self, first: Order, field: Entity, rank: int) -> Way:
         """The runs whose first order field has that rank."""
-        values = metadata.tables[field.table].alias()
         key = self.translator.keys[first.key]
         fixed = [SortKey(None, constant=rank), SortKey(None)]
         if rank == MISSING:
-            present: Select[Any] = select(literal_column("1")).where(
-                values.c.rid == runs.c.rid, values.c.key == key
+            values = metadata.tables[field.table]
+            present = exists(
+                select(literal_column("1"))
+                .where(values.c.rid == runs.c.rid, values.c.key == key)
+                .correlate(runs)
             )
             source, keys = self._sorted_by(runs, self.order[1:])
-            missing = ~exists(present.correlate(runs))
+            missing = not_(present)
             return Way(runs.c.rid, source, [*self._within(), missing, *self.conditions], [*fixed, *keys])
-        source, keys = self._sorted_by(values.join(runs, values.c.rid == runs.c.rid), self.order[1:])
-        conditions: list[Condition] = [values.c.key == key]
+        walked = joined(field.table, 0)
+        source, keys = self._sorted_by(walked.join(runs, walked.c.rid == runs.c.rid), self.order[1:])
+        conditions: list[Condition] = [walked.c.key == key]
         if rank == PRESENT:
-            fixed[1] = entity_sort_keys(values, field, first.descending)[1]
+            fixed[1] = entity_sort_keys(walked, field, first.descending)[1]
         if field.kind == "number":
-            conditions.append(values.c.value.is_(None) if rank else values.c.value.is_not(None))
+            conditions.append(walked.c.value.is_(None) if rank else walked.c.value.is_not(None))
         within = self._within(hidden=self.tx.dialect == "sqlite")
         return Way(runs.c.rid, source, [*conditions, *within, *self.conditions], [*fixed, *keys])
 
     def _sorted_by(self, source: FromClause, order: Sequence[Order]) -> tuple[FromClause, list[SortKey]]:
         """The terms of an order, and the source joined to what they need."""
         keys: list[SortKey] = []
-        for item in order:
+        for place, item in enumerate(order, start=len(self.order) - len(order)):
             if isinstance(item.field, Attribute):
                 keys += self.translator.attribute_sort_keys(item)
             elif item.key not in self.translator.keys:
                 keys += [SortKey(None, constant=MISSING), SortKey(None)]
             else:
-                values = metadata.tables[item.field.table].alias()
+                values = joined(item.field.table, place)
                 here = and_(values.c.rid == runs.c.rid, values.c.key == self.translator.keys[item.key])
                 source = source.outerjoin(values, here)
                 keys += entity_sort_keys(values, item.field, item.descending)

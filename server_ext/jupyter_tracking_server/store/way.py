@@ -19,7 +19,7 @@ Found = list[tuple[int, Cursor]]
 
 
 KEPT = 16
-"""Conditions and sort keys of a statement whose compiled form is kept; one of 256 clauses takes 8 MiB."""
+"""Conditions and sort keys of a statement whose compiled form is kept: a big one takes megabytes."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Way:
             statement.order_by(*order).limit(limit),
             execution_options={} if kept else {"compiled_cache": None},
         )
-        return [(row[0], self._cursor(row[1:])) for row in found]
+        return [(row[0], self._cursor(row[1:])) for row in found.all()]
 
     def _cursor(self, values: Sequence[Any]) -> Cursor:
         rest = iter(values)
