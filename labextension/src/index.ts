@@ -1,5 +1,6 @@
 import {
   ILayoutRestorer,
+  IRouter,
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
@@ -7,17 +8,19 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { TrackingClient } from './api/client';
 import { trackingIcon } from './icons';
+import { LINK, parseLink } from './runs/link';
 import { TrackingPanel } from './runs/panel';
 
 const OPEN = 'tracking:open';
 const REFRESH = 'tracking:refresh';
+const FOLLOW = 'tracking:follow-link';
 
 /** Puts the Tracking panel into the left side bar. */
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-tracking:plugin',
   description: 'Experiments and runs of Jupyter Tracking, beside the notebook.',
   autoStart: true,
-  optional: [ILayoutRestorer, ITranslator, ICommandPalette],
+  optional: [ILayoutRestorer, ITranslator, ICommandPalette, IRouter],
   activate
 };
 
@@ -27,7 +30,8 @@ function activate(
   app: JupyterFrontEnd,
   restorer: ILayoutRestorer | null,
   translator: ITranslator | null,
-  palette: ICommandPalette | null
+  palette: ICommandPalette | null,
+  router: IRouter | null
 ): void {
   const trans = (translator ?? nullTranslator).load('jupyter_tracking');
   const panel = new TrackingPanel(new TrackingClient(app.serviceManager.serverSettings), trans);
@@ -47,6 +51,19 @@ function activate(
       panel.refresh();
     }
   });
+  app.commands.addCommand(FOLLOW, {
+    execute: args => {
+      const link = parseLink((args as IRouter.ILocation).request);
+      // Not awaited: the layout, which says what is in front, is restored after all routes are done.
+      void app.restored.then(() => {
+        if (link) {
+          app.shell.activateById(panel.id);
+          panel.follow(link);
+        }
+      });
+    }
+  });
+  router?.register({ command: FOLLOW, pattern: LINK });
   for (const command of [OPEN, REFRESH]) {
     palette?.addItem({ command, category: trans.__('Tracking') });
   }

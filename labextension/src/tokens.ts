@@ -9,6 +9,8 @@ export type WireNumber = number | 'NaN' | 'Infinity' | '-Infinity';
 
 export type RunStatus = 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLED';
 
+export type LifecycleStage = 'active' | 'deleted';
+
 export interface IKeyValue {
   readonly key: string;
   readonly value: string;
@@ -28,6 +30,7 @@ export interface IMetric {
 export interface IExperiment {
   readonly experiment_id: string;
   readonly name: string;
+  readonly lifecycle_stage?: LifecycleStage;
   readonly creation_time?: number;
   readonly last_update_time?: number;
 }
@@ -37,6 +40,7 @@ export interface IRunInfo {
   readonly run_name?: string;
   readonly experiment_id: string;
   readonly status: RunStatus;
+  readonly lifecycle_stage?: LifecycleStage;
   readonly start_time?: number;
   readonly end_time?: number;
 }
@@ -58,6 +62,14 @@ export interface IArtifact {
   readonly is_dir?: boolean;
   /** Bytes. */
   readonly file_size?: number;
+}
+
+export interface IExperimentReply {
+  readonly experiment: IExperiment;
+}
+
+export interface IRunReply {
+  readonly run: IRun;
 }
 
 export interface IExperimentPage {

@@ -1,15 +1,51 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IPageRequest } from '../src/api/client';
-import { type ISearches, PAGE, RunsModel } from '../src/runs/model';
-import type { IExperiment, IExperimentPage, IRun, IRunPage } from '../src/tokens';
+import { TrackingError } from '../src/api/error';
+import { type IReads, PAGE, RunsModel, withRow } from '../src/runs/model';
+import type {
+  IExperiment,
+  IExperimentPage,
+  IExperimentReply,
+  IRun,
+  IRunPage,
+  IRunReply
+} from '../src/tokens';
+
+function run(experimentId: string, index: number, deleted = false): IRun {
+  return {
+    info: {
+      run_id: `${experimentId}-${index}`,
+      experiment_id: experimentId,
+      status: 'FINISHED',
+      lifecycle_stage: deleted ? 'deleted' : 'active'
+    }
+  };
+}
+
+const absent = (id: string): TrackingError =>
+  new TrackingError('RESOURCE_DOES_NOT_EXIST', `no ${id}`);
 
 /** A server with some experiments, each with so many runs; a page token is an offset. */
-class Shelf implements ISearches {
+class Shelf implements IReads {
   readonly asked: (string | number)[] = [];
+  readonly deleted = new Set<string>();
   failing = false;
 
   constructor(private readonly _counts: Record<string, number>) {}
+
+  getExperiment(experimentId: string): Promise<IExperimentReply> {
+    return experimentId in this._counts
+      ? Promise.resolve({ experiment: { experiment_id: experimentId, name: experimentId } })
+      : Promise.reject(absent(experimentId));
+  }
+
+  getRun(runId: string): Promise<IRunReply> {
+    const [experimentId = '', index] = runId.split('-');
+    return Number(index) < (this._counts[experimentId] ?? 0)
+      ? Promise.resolve({ run: run(experimentId, Number(index), this.deleted.has(runId)) })
+      : Promise.reject(absent(runId));
+  }
 
   searchExperiments(filter: string, page: IPageRequest): Promise<IExperimentPage> {
     this.asked.push(filter);
@@ -28,13 +64,9 @@ class Shelf implements ISearches {
     const count = this._counts[experimentId] ?? 0;
     const start = Number(page.pageToken ?? 0);
     const end = Math.min(start + page.maxResults, count);
-    const runs: IRun[] = Array.from({ length: end - start }, (_, index) => ({
-      info: {
-        run_id: `${experimentId}-${start + index}`,
-        experiment_id: experimentId,
-        status: 'FINISHED'
-      }
-    }));
+    const runs = Array.from({ length: end - start }, (_, index) =>
+      run(experimentId, start + index)
+    );
     return Promise.resolve(end < count ? { runs, next_page_token: String(end) } : { runs });
   }
 }
@@ -104,4 +136,68 @@ void test('a failure is kept, thrown to the poll, and cleared by the next answer
   shelf.failing = false;
   await model.refresh();
   assert.equal(model.state.error, undefined);
+});
+
+void test('a link chooses its experiment and opens its run, which every refresh keeps', async () => {
+  const model = new RunsModel(new Shelf({ iris: 1, moons: 2 * PAGE }));
+  await model.refresh();
+  const id = `moons-${PAGE + 3}`;
+  await model.follow({ experimentId: 'moons', runId: id });
+  for (let look = 0; look < 2; look++) {
+    assert.equal(model.state.selected?.name, 'moons');
+    assert.deepEqual([...model.state.open], [id]);
+    const { runs, linked } = model.state;
+    const listed = withRow(runs.rows, linked, row => row.info.run_id) ?? [];
+    assert.equal(listed[0]?.info.run_id, id);
+    assert.equal(listed.length, PAGE + 1);
+    await model.refresh();
+  }
+  await model.moreRuns();
+  const { runs, linked } = model.state;
+  assert.equal(
+    withRow(runs.rows, linked, row => row.info.run_id),
+    runs.rows
+  );
+});
+
+void test('a run knows its experiment better than the link', async () => {
+  const model = new RunsModel(new Shelf({ iris: 1, moons: 1 }));
+  await model.follow({ experimentId: 'iris', runId: 'moons-0' });
+  assert.equal(model.state.selected?.name, 'moons');
+});
+
+void test('a linked run that was deleted meanwhile goes at the next look', async () => {
+  const shelf = new Shelf({ iris: 2 * PAGE });
+  const model = new RunsModel(shelf);
+  const runId = `iris-${PAGE}`;
+  await model.follow({ experimentId: 'iris', runId });
+  assert.equal(model.state.linked?.info.run_id, runId);
+  shelf.deleted.add(runId);
+  await model.refresh();
+  assert.equal(model.state.linked, undefined);
+});
+
+void test('a link to what is gone is told until something else is chosen', async () => {
+  const shelf = new Shelf({ iris: 1 });
+  shelf.deleted.add('iris-0');
+  const model = new RunsModel(shelf);
+  await model.follow({ experimentId: 'old' });
+  await model.refresh();
+  assert.match(String(model.state.lost?.error), /no old/);
+  assert.equal(model.state.selected?.name, 'iris');
+  await model.follow({ experimentId: 'iris', runId: 'iris-7' });
+  assert.match(String(model.state.lost?.error), /no iris-7/);
+  await model.follow({ experimentId: 'iris', runId: 'iris-0' });
+  assert.equal((model.state.lost?.error as TrackingError).code, 'DELETED');
+  await model.select({ experiment_id: 'iris', name: 'iris' });
+  assert.equal(model.state.lost, undefined);
+});
+
+void test('a link does not undo a choice made while it was looked up', async () => {
+  const model = new RunsModel(new Shelf({ iris: 1, moons: 1 }));
+  await model.refresh();
+  const followed = model.follow({ experimentId: 'moons', runId: 'moons-0' });
+  await Promise.all([followed, model.select({ experiment_id: 'iris', name: 'iris' })]);
+  assert.deepEqual(ids(model), ['iris-0']);
+  assert.equal(model.state.linked, undefined);
 });

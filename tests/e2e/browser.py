@@ -67,24 +67,25 @@ def start_lab(folder: Path) -> Server:
 
 
 class Lab:
-    """JupyterLab in one page of a browser.
+    """JupyterLab in one page of a browser, or in the one that a link opened.
 
     Attributes:
         page: the page, for what has no sentence here.
-        problems: errors of the page's scripts, and requests that left the server.
+        problems: errors of the scripts of all pages, and requests that left the server.
     """
 
     def __init__(self, browser: Browser, server: Server, screenshots: Path) -> None:
         self.page: Page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-US")
-        self.page.set_default_timeout(TIMEOUT * 1000)
+        context = self.page.context
+        context.set_default_timeout(TIMEOUT * 1000)
         expect.set_options(timeout=TIMEOUT * 1000)
         self.problems: list[str] = []
         self._root = server.url.removesuffix("/tracking")
         self._token = server.token
         self._screenshots = screenshots
-        self.page.on("console", self._note_console)
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("request", self._note_request)
+        context.on("console", self._note_console)
+        context.on("weberror", lambda error: self.problems.append(str(error.error)))
+        context.on("request", self._note_request)
 
     def open(self, notebook: str | None = None) -> None:
         """Log in and wait until Lab is ready; with a notebook, until its kernel is too."""
@@ -112,6 +113,12 @@ class Lab:
             expect(prompt).to_have_text(EXECUTED)
         self._kernel_is_idle()
 
+    def follow(self, link: Locator) -> None:
+        """Click a link that opens another page, and go on there."""
+        with self.page.context.expect_page() as opened:
+            link.click()
+        self.page = opened.value
+
     def panel(self) -> Locator:
         """The Tracking panel, brought to the front if it is not there."""
         panel = self.page.locator("#jupyter-tracking-panel")
@@ -134,8 +141,8 @@ class Lab:
         return path
 
     def close(self) -> None:
-        """Close the page."""
-        self.page.close()
+        """Close all pages."""
+        self.page.context.close()
 
     def _kernel_is_idle(self) -> None:
         self.page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()

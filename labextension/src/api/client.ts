@@ -1,6 +1,12 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
-import type { IArtifactList, IExperimentPage, IRunPage } from '../tokens';
+import type {
+  IArtifactList,
+  IExperimentPage,
+  IExperimentReply,
+  IRunPage,
+  IRunReply
+} from '../tokens';
 import { errorOf, TrackingError } from './error';
 
 /** Where a page of a search begins and how long it is. */
@@ -33,16 +39,30 @@ export class TrackingClient {
     });
   }
 
+  /** One experiment, a deleted one too. */
+  getExperiment(experimentId: string): Promise<IExperimentReply> {
+    return this._get('experiments/get', { experiment_id: experimentId });
+  }
+
+  /** One run, a deleted one too. */
+  getRun(runId: string): Promise<IRunReply> {
+    return this._get('runs/get', { run_id: runId });
+  }
+
   /** The files and folders directly below `path`; the root is the empty path. */
   listArtifacts(runId: string, path: string): Promise<IArtifactList> {
-    const query = URLExt.objectToQueryString(path ? { run_id: runId, path } : { run_id: runId });
-    return requestAPI(this._settings, `artifacts/list${query}`, { method: 'GET' });
+    return this._get('artifacts/list', path ? { run_id: runId, path } : { run_id: runId });
   }
 
   /** Where the browser gets the bytes of an artifact. */
   artifactUrl(runId: string, path: string): string {
     const query = URLExt.objectToQueryString({ run_id: runId, path });
     return URLExt.join(this._settings.baseUrl, 'tracking/get-artifact') + query;
+  }
+
+  private _get<T>(endpoint: string, query: Record<string, string>): Promise<T> {
+    const address = endpoint + URLExt.objectToQueryString(query);
+    return requestAPI(this._settings, address, { method: 'GET' });
   }
 
   private _post<T>(endpoint: string, body: object): Promise<T> {

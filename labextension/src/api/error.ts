@@ -4,7 +4,7 @@ import type { IErrorBody } from '../tokens';
 export class TrackingError extends Error {
   /**
    * @param code - the server's `error_code`, or `SERVER_HALF_MISSING`, `UNREACHABLE`,
-   *   `UNEXPECTED_ANSWER` where there is none
+   *   `UNEXPECTED_ANSWER`, `DELETED` where there is none
    */
   constructor(
     readonly code: string,

@@ -1,24 +1,27 @@
 import * as React from 'react';
 import type { IExperiment } from '../tokens';
 import { usePanel } from './context';
-import type { IState } from './model';
+import { type IState, withRow } from './model';
 import { MoreButton } from './more';
+import { useScrolledTo } from './scroll';
 
 /** The experiments; the chosen one is current. */
 export function ExperimentList(props: { state: IState }): React.JSX.Element {
   const { model, trans } = usePanel();
-  const { experiments, search, selected } = props.state;
+  const { experiments, followed, search, selected } = props.state;
   if (experiments.rows?.length === 0 && search) {
     return <p className="jt-Hint">{trans.__('No experiment has this in its name.')}</p>;
   }
+  const rows = withRow(experiments.rows, search ? undefined : selected, row => row.experiment_id);
   return (
     <>
       <ul className="jt-List" aria-label={trans.__('Experiments')}>
-        {experiments.rows?.map(experiment => (
+        {rows?.map(experiment => (
           <li key={experiment.experiment_id}>
             <ExperimentItem
               experiment={experiment}
               current={experiment.experiment_id === selected?.experiment_id}
+              followed={followed}
             />
           </li>
         ))}
@@ -28,11 +31,18 @@ export function ExperimentList(props: { state: IState }): React.JSX.Element {
   );
 }
 
-function ExperimentItem(props: { experiment: IExperiment; current: boolean }): React.JSX.Element {
+interface IExperimentItemProps {
+  experiment: IExperiment;
+  current: boolean;
+  followed: number;
+}
+
+function ExperimentItem(props: IExperimentItemProps): React.JSX.Element {
   const { model } = usePanel();
-  const { experiment, current } = props;
+  const { experiment, current, followed } = props;
   return (
     <button
+      ref={useScrolledTo(current ? followed : 0, 'nearest')}
       type="button"
       className="jt-Item jt-Experiment"
       aria-current={current}

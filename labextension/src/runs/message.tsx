@@ -29,6 +29,8 @@ export function errorText(error: unknown, trans: TranslationBundle): string {
       return trans.__('The Jupyter Server does not answer.');
     case 'UNEXPECTED_ANSWER':
       return trans.__('The server gave an answer that is not understood (%1).', error.message);
+    case 'DELETED':
+      return trans.__('"%1" was deleted.', error.message);
     default:
       return error.message;
   }

@@ -5,6 +5,7 @@ import { Poll } from '@lumino/polling';
 import * as React from 'react';
 import type { TrackingClient } from '../api/client';
 import { trackingIcon } from '../icons';
+import type { ILink } from './link';
 import { RunsModel } from './model';
 import { TrackingView } from './view';
 
@@ -43,6 +44,11 @@ export class TrackingPanel extends ReactWidget {
       () => this._poll.schedule(),
       () => undefined // The panel shows the error.
     );
+  }
+
+  /** Show what a link names. */
+  follow(link: ILink): void {
+    void this._model.follow(link);
   }
 
   override dispose(): void {

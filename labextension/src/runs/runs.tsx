@@ -7,35 +7,33 @@ import type { IRun, RunStatus } from '../tokens';
 import { usePanel } from './context';
 import { RunDetails } from './details';
 import { firstMetrics, numberText, runName } from './format';
-import type { IState } from './model';
+import { type IState, withRow } from './model';
 import { MoreButton } from './more';
+import { useScrolledTo } from './scroll';
 
 const METRICS_IN_ROW = 3;
 
 /** The runs of the chosen experiment. */
 export function RunList(props: { state: IState }): React.JSX.Element | null {
   const { model, trans } = usePanel();
-  const { runs } = props.state;
-  const [open, setOpen] = React.useState<ReadonlySet<string>>(new Set());
-  if (runs.rows === undefined) {
+  const { runs, linked, open, followed } = props.state;
+  const rows = withRow(runs.rows, linked, run => run.info.run_id);
+  if (rows === undefined) {
     return null;
   }
-  if (runs.rows.length === 0) {
+  if (rows.length === 0) {
     return <NoRuns />;
   }
-  const toggle = (runId: string): void => {
-    const next = new Set(open);
-    if (!next.delete(runId)) {
-      next.add(runId);
-    }
-    setOpen(next);
-  };
   return (
     <>
       <ul className="jt-List" aria-label={trans.__('Runs')}>
-        {runs.rows.map(run => (
+        {rows.map(run => (
           <li key={run.info.run_id}>
-            <RunItem run={run} open={open.has(run.info.run_id)} toggle={toggle} />
+            <RunItem
+              run={run}
+              open={open.has(run.info.run_id)}
+              link={run.info.run_id === linked?.info.run_id ? followed : 0}
+            />
             {open.has(run.info.run_id) && <RunDetails run={run} state={props.state} />}
           </li>
         ))}
@@ -48,18 +46,21 @@ export function RunList(props: { state: IState }): React.JSX.Element | null {
 interface IRunItemProps {
   run: IRun;
   open: boolean;
-  toggle: (runId: string) => void;
+  /** Which link led here; 0 for none. */
+  link: number;
 }
 
-function RunItem({ run, open, toggle }: IRunItemProps): React.JSX.Element {
+function RunItem({ run, open, link }: IRunItemProps): React.JSX.Element {
+  const { model } = usePanel();
   const { run_id, start_time } = run.info;
   return (
     <button
+      ref={useScrolledTo(link, 'start')}
       type="button"
       className="jt-Item jt-Run"
       aria-expanded={open}
       onClick={() => {
-        toggle(run_id);
+        model.toggle(run_id);
       }}
     >
       <caretRightIcon.react tag="span" className="jt-Caret" />

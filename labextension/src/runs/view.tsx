@@ -23,11 +23,13 @@ export function TrackingView(props: {
 }
 
 function Sections({ state, refresh }: { state: IState; refresh: () => void }): React.JSX.Element {
-  const { trans } = usePanel();
+  const { model, trans } = usePanel();
+  const { lost } = state;
   return (
     <>
       <Toolbar search={state.search} refresh={refresh} />
       {state.error !== undefined && <ErrorLine error={state.error} retry={refresh} />}
+      {lost && <ErrorLine error={lost.error} retry={() => void model.follow(lost.link)} />}
       <section className="jt-Experiments">
         <h3>{trans.__('Experiments')}</h3>
         <ExperimentList state={state} />
