@@ -90,12 +90,19 @@ class Authenticator(Protocol):
     async def identify(self, headers: Mapping[str, str]) -> Caller | None:
         """The caller, or None if the request carries no credential that is known here."""
 
+    def recognize(self, headers: Mapping[str, str]) -> Caller | None:
+        """The caller, if that can be said without asking elsewhere; None leaves it to ``identify``."""
+
 
 class OpenAuthenticator:
     """Takes anybody."""
 
     async def identify(self, headers: Mapping[str, str]) -> Caller | None:
         """Nobody in particular, with all rights."""
+        return self.recognize(headers)
+
+    def recognize(self, headers: Mapping[str, str]) -> Caller | None:
+        """The same."""
         del headers
         return _ANYBODY
 
@@ -163,5 +170,9 @@ class TokenAuthenticator:
 
     async def identify(self, headers: Mapping[str, str]) -> Caller | None:
         """The caller whose token the header carries."""
+        return self.recognize(headers)
+
+    def recognize(self, headers: Mapping[str, str]) -> Caller | None:
+        """The same."""
         found = _AUTHORIZATION.match(headers.get("Authorization", ""))
         return self._tokens.find(found[1]) if found else None

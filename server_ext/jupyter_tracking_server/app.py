@@ -17,7 +17,7 @@ from . import config
 from .access import TokenAuthenticator, TokenRegistry
 from .config import Settings, from_environment
 from .http.handler import Front
-from .http.jupyter_handler import embedded
+from .http.jupyter_handler import add_lane, embedded
 from .http.routes import routes
 from .kernel_env import KernelEnvironment, Listener, find_endpoint
 from .runtime_file import RuntimeFile
@@ -62,6 +62,7 @@ class TrackingExtension(ExtensionApp):
             gate=None,
             home=_home(self.jupyter),
         )
+        add_lane(self.jupyter.web_app, front)
         self.handlers.extend(
             (f"/tracking{pattern}", handler, kwargs) for pattern, handler, kwargs in routes(front, embedded)
         )

@@ -61,9 +61,10 @@ class Server:
         self._artifacts = _open_artifacts(settings)
         self._database = _open_database(settings)
         self._writer = Writer(self._database, on_fault=_log_fault)
-        self._writer.start()
         self._readers = Readers(self._database, threads=settings.reader_threads)
-        self._readers.start()
+        for threads in (self._writer, self._readers):
+            threads.on_settled = self._bridge.wake
+            threads.start()
 
     async def close(self) -> None:
         """Write what is acknowledged or queued, and give everything back."""
@@ -93,11 +94,10 @@ class Server:
     ) -> None:
         """The same as ``run`` for calls of the store alone, without a task of the event loop's.
 
-        Args:
-            done: called on the event loop with the reply as JSON, None standing for ``EMPTY``.
+        The event loop calls ``done`` with the reply as JSON, None standing for ``EMPTY``, or the error.
 
         Raises:
-            TrackingError: at once, and ``done`` is not called; later errors are in the future.
+            TrackingError: found at once; ``done`` is not called.
         """
         service = SERVICES[call]
         if isinstance(service, Files):

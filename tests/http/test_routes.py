@@ -10,7 +10,7 @@ import pytest
 from jupyter_tracking.protocol import CALLS, Call
 from jupyter_tracking.protocol.call import PREFIXES, VERSIONS
 from jupyter_tracking.protocol.errors import EndpointNotFound, InvalidParameterValue
-from jupyter_tracking_server.http.routes import CallTable
+from jupyter_tracking_server.http.call_table import CallTable
 from jupyter_tracking_server.services import SERVICES
 from tests.http.conftest import Client
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from jupyter_tracking.protocol.call import Action
 from jupyter_tracking.protocol.errors import InvalidParameterValue, PermissionDenied
 
+from ..access import Caller, Scope
 from ..config import WILDCARDS, ConfigurationError
 
-__all__ = ["Gate", "check_json", "check_site"]
+__all__ = ["Gate", "check_json", "check_scopes", "check_site"]
 
 _HOST = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::\d{1,5})?\Z")
 _OWN_SITES = frozenset({"same-origin", "none"})
@@ -113,6 +115,18 @@ def check_site(headers: Mapping[str, str], host: str) -> None:
     # Older browsers send only this.
     if origin is not None and (origin == "null" or urlsplit(origin).netloc.lower() != host.lower()):
         raise PermissionDenied("Pages of other origins may not call this server.")
+
+
+def check_scopes(caller: Caller, action: Action, further: Sequence[Scope]) -> None:
+    """Refuse a credential that is not good for an action and the ``further`` scopes.
+
+    Raises:
+        PermissionDenied
+    """
+    needed: tuple[Scope, ...] = ("read" if action == "read" else "write", *further)
+    for scope in needed:
+        if scope not in caller.scopes:
+            raise PermissionDenied(f"This credential is not good for: {scope}.")
 
 
 def check_json(content_type: str) -> None:

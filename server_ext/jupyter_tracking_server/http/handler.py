@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from asyncio import Future
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from tornado import web
 from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPServerRequest
 
 from jupyter_tracking.protocol.call import Action
-from jupyter_tracking.protocol.errors import PermissionDenied, Unauthenticated
+from jupyter_tracking.protocol.errors import Unauthenticated
 
 from ..access import Authenticator, Caller, Scope
 from ..context import FilesContext
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Front", "TrackingHandler"]
 
+KNOWN_HOSTS = 1000
+"""How many names are remembered: what may be any name must not fill the memory."""
+
 
 class Front:
     """What the handlers of one server share.
@@ -40,8 +44,10 @@ class Front:
         gate: the names of this server; None where Jupyter checks them.
         authenticator: for credentials in headers.
         home: where a browser that opens the root is sent; ``""`` for a page of our own.
-        active: the requests being served.
+        active: the requests being served, each by an object of its own.
         last_request: when the newest request came, by the event loop's clock.
+        known_hosts: some names that passed the host's check; it need not be asked again.
+        default_headers: what every reply carries, once there has been one.
     """
 
     def __init__(
@@ -58,23 +64,49 @@ class Front:
         self.root = root
         self.gate = gate
         self.home = home
-        self.active: set[TrackingHandler] = set()
+        self.active: set[object] = set()
+        self.known_hosts: set[str] = set()
+        self.default_headers: dict[str, str] = {}
         self._quiet = asyncio.Event()
         self._quiet.set()
         self.last_request = 0.0
         self.closing = False
 
-    def enter(self, handler: TrackingHandler) -> None:
+    def enter(self, request: object) -> None:
         """Count a request that begins."""
-        self.active.add(handler)
+        self.active.add(request)
         self._quiet.clear()
         self.last_request = asyncio.get_running_loop().time()
 
-    def leave(self, handler: TrackingHandler) -> None:
+    def leave(self, request: object) -> None:
         """Count a request that is over; again is fine."""
-        self.active.discard(handler)
+        self.active.discard(request)
         if not self.active:
             self._quiet.set()
+
+    def learn(self, host: str, headers: Mapping[str, str]) -> None:
+        """Remember for the fast lane what a handler found out: a name of ours, and the headers of replies."""
+        if host not in self.known_hosts and len(self.known_hosts) < KNOWN_HOSTS:
+            self.known_hosts.add(host)
+            own = {"Connection", "Content-Type", "Date"}
+            self.default_headers = {name: headers[name] for name in headers if name not in own}
+
+    async def identify(self, request: HTTPServerRequest) -> Caller | None:
+        """Who sent the request, by its headers.
+
+        Raises:
+            PermissionDenied: the page of another site made a browser send it.
+        """
+        return self._unless_foreign(request, await self.authenticator.identify(request.headers))
+
+    def recognize(self, request: HTTPServerRequest) -> Caller | None:
+        """The same, if it can be said at once; else None."""
+        return self._unless_foreign(request, self.authenticator.recognize(request.headers))
+
+    def _unless_foreign(self, request: HTTPServerRequest, caller: Caller | None) -> Caller | None:
+        if caller is not None and caller.ambient:
+            gate.check_site(request.headers, request.host)
+        return caller
 
     async def drain(self, seconds: float) -> None:
         """Let running requests end, for some seconds at most; clients are told not to send more."""
@@ -118,6 +150,7 @@ class TrackingHandler(web.RequestHandler):
         if self.front.closing:
             self.set_header("Connection", "close")
         self.check_gate()
+        self.front.learn(self.request.host, self._headers)
 
     def check_gate(self) -> None:
         """Refuse a request by a name that is not ours.
@@ -142,20 +175,14 @@ class TrackingHandler(web.RequestHandler):
         caller = await self.identify(action)
         if caller is None:
             raise Unauthenticated("This server wants a credential that it knows: set MLFLOW_TRACKING_TOKEN.")
-        needed: tuple[Scope, ...] = ("read" if action == "read" else "write", *scopes)
-        for scope in needed:
-            if scope not in caller.scopes:
-                raise PermissionDenied(f"This credential is not good for: {scope}.")
+        gate.check_scopes(caller, action, scopes)
         self.caller = caller
         return caller
 
     async def identify(self, action: Action) -> Caller | None:
         """Who calls; Jupyter's twin also asks Jupyter's authorizer about ``action``."""
         del action
-        caller = await self.front.authenticator.identify(self.request.headers)
-        if caller is not None and caller.ambient:
-            gate.check_site(self.request.headers, self.request.host)
-        return caller
+        return await self.front.identify(self.request)
 
     def files_context(self) -> FilesContext:
         """What a handler of artifact bytes works with, on behalf of the caller."""

@@ -10,20 +10,24 @@ import inspect
 from typing import Any, cast
 
 from jupyter_server import CallContext
-from jupyter_server.auth import IdentityProvider, User
+from jupyter_server.auth import AllowAllAuthorizer, IdentityProvider, User
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.auth.identity import LegacyIdentityProvider, PasswordIdentityProvider
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
+from tornado.httputil import HTTPServerRequest
+from tornado.log import access_log
+from tornado.routing import AnyMatches, Rule
 
 from jupyter_tracking.protocol.call import Action
 from jupyter_tracking.protocol.errors import PermissionDenied
 
 from ..access import Caller
 from . import gate
-from .handler import TrackingHandler
+from .handler import Front, TrackingHandler
+from .lane import Lane
 
-__all__ = ["RESOURCE", "embedded"]
+__all__ = ["RESOURCE", "add_lane", "embedded"]
 
 RESOURCE = "tracking"
 """The name of this server's things for Jupyter's authorizer."""
@@ -108,3 +112,21 @@ def embedded(handler: type[TrackingHandler]) -> type[TrackingHandler]:
         if method is not web.RequestHandler._unimplemented_method:
             methods[name] = allow_unauthenticated(method)
     return type(f"Jupyter{handler.__name__}", (JupyterDoor, handler), methods)
+
+
+def add_lane(application: web.Application, front: Front) -> None:
+    """Serve plain calls with a token of ours before Jupyter's handlers get to see them.
+
+    An authorizer wants to see the handler, so there is a lane only where nobody is to be asked.
+    """
+    if type(application.settings.get("authorizer")) is AllowAllAuthorizer:
+        # Not add_handlers, by which Jupyter wants handler classes.
+        application.default_router.rules.insert(0, Rule(AnyMatches(), Lane(front, _log_failure)))
+
+
+def _log_failure(status: int, request: HTTPServerRequest) -> None:
+    """As Jupyter does, in fewer words."""
+    if status >= 500:
+        access_log.error("%d %s %s", status, request.method, request.path)
+    elif status >= 400:
+        access_log.warning("%d %s %s (%s)", status, request.method, request.path, request.remote_ip)

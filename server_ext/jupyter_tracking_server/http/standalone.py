@@ -15,17 +15,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerRequest
 from tornado.log import access_log
 from tornado.netutil import bind_sockets
+from tornado.routing import AnyMatches, Rule
 from tornado.web import Application, RequestHandler
 
 from ..access import Authenticator, Caller, OpenAuthenticator, TokenAuthenticator, TokenRegistry
 from ..config import WILDCARDS, ConfigurationError, Settings
 from ..runtime_file import RuntimeFile, write_private
 from ..server import Server, user_name
-from .call_handler import DRAIN, CallHandler
+from .call_handler import CallHandler
 from .gate import Gate
 from .handler import Front, TrackingHandler
+from .incoming import DRAIN
+from .lane import Lane
 from .routes import routes
 
 __all__ = ["Mode", "serve"]
@@ -79,7 +83,10 @@ def _listen(settings: Settings) -> list[socket.socket]:
 def _http_server(front: Front) -> HTTPServer:
     prefix = re.escape(front.root)
     application = Application(
-        [(prefix + pattern, handler, kwargs) for pattern, handler, kwargs in routes(front, _plain)],
+        [
+            Rule(AnyMatches(), Lane(front, _log_failure)),
+            *((prefix + pattern, handler, kwargs) for pattern, handler, kwargs in routes(front, _plain)),
+        ],
         default_handler_class=CallHandler,
         default_handler_args={"front": front},
         log_function=_log_request,
@@ -97,9 +104,13 @@ def _plain(handler: type[TrackingHandler]) -> type[TrackingHandler]:
 
 
 def _log_request(handler: RequestHandler) -> None:
+    _log_failure(handler.get_status(), handler.request)
+
+
+def _log_failure(status: int, request: HTTPServerRequest) -> None:
     """Only what went wrong on our side, and without the query, which may hold what nobody should read."""
-    if handler.get_status() >= 500:
-        access_log.error("%d %s %s", handler.get_status(), handler.request.method, handler.request.path)
+    if status >= 500:
+        access_log.error("%d %s %s", status, request.method, request.path)
 
 
 def _credentials(settings: Settings, mode: Mode) -> tuple[str, Authenticator]:

@@ -39,7 +39,7 @@ class JobQueue(Generic[Job]):
                     "The tracking server is busy: too many requests wait; try again."
                 )
             self._jobs.append(job)
-            self._changed.notify()
+            self._announce()
 
     def take(self, most: int = 1, timeout: float | None = None) -> list[Job] | None:
         """The next jobs, at least one; none if ``timeout`` seconds pass; None once closed and empty."""
@@ -53,6 +53,10 @@ class JobQueue(Generic[Job]):
                     return []
                 self._changed.wait(left)
             return [self._jobs.popleft() for _ in range(min(most, len(self._jobs)))]
+
+    def _announce(self) -> None:
+        """Wake a thread for a job that waits."""
+        self._changed.notify()
 
     def close(self) -> None:
         """Take no more jobs; the ones that wait are still handed out."""

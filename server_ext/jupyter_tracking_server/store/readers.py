@@ -7,12 +7,15 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from .jobs import JobQueue
+from .read_queue import ReadQueue
 
 if TYPE_CHECKING:
     from .database import Database, Transaction
 
 T = TypeVar("T")
+
+PATIENCE = 0.002
+"""Seconds after which a read counts as a long one."""
 
 
 class _Read(NamedTuple):
@@ -25,11 +28,16 @@ class Readers:
 
     Args:
         queue_limit: how many requests may wait for a thread.
+
+    Attributes:
+        on_settled: called by a thread that resolved futures, when no request waits; set it before ``start``.
     """
 
     def __init__(self, database: Database, *, threads: int = 4, queue_limit: int = 1024) -> None:
         self._database = database
-        self._jobs: JobQueue[_Read] = JobQueue(queue_limit)
+        self.on_settled: Callable[[], None] = lambda: None
+        # With PostgreSQL a thread waits for the network, and others may well run meanwhile.
+        self._jobs: ReadQueue[_Read] = ReadQueue(queue_limit, PATIENCE if database.dialect == "sqlite" else 0)
         self._threads = [
             threading.Thread(target=self._serve, name=f"tracking-reader-{number}", daemon=True)
             for number in range(threads)
@@ -58,10 +66,11 @@ class Readers:
                 thread.join()
 
     def _serve(self) -> None:
-        while (jobs := self._jobs.take()) is not None:
-            for job in jobs:
-                if job.future.set_running_or_notify_cancel():
-                    self._run(job)
+        while (job := self._jobs.take_one()) is not None:
+            if job.future.set_running_or_notify_cancel():
+                self._run(job)
+            if self._jobs.done():
+                self.on_settled()
 
     def _run(self, job: _Read) -> None:
         try:

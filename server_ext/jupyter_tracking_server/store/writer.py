@@ -61,6 +61,9 @@ class Writer:
         queue_limit: how many requests may wait.
         threads: with SQLite always one, as it has one writer at a time.
         policy: when metrics are folded.
+
+    Attributes:
+        on_settled: called by a thread that has resolved a transaction's futures. Set it before ``start``.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Writer:
     ) -> None:
         self._database = database
         self._on_fault = on_fault
+        self.on_settled: Callable[[], None] = lambda: None
         self._jobs: JobQueue[_Job] = JobQueue(queue_limit)
         self._folder = Folder(database, policy or FoldPolicy())
         self._threads = [
@@ -137,6 +141,7 @@ class Writer:
                 job.future.set_result(result)
             else:
                 job.future.set_exception(error)
+        self.on_settled()
 
     def _attempt(self, jobs: Sequence[_Job]) -> list[_Outcome]:
         """Run the transaction until it wins its races.
