@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE = 0.002
+PATIENCE = 0.02
 """Seconds after which a read counts as a long one."""
 
 

@@ -36,9 +36,9 @@ def load(tx: Transaction, rids: Sequence[int]) -> list[Run]:
     wanted = [tx.array(rids)]
     rows = tx.driver(f"SELECT rid, {INFO_COLUMNS} FROM runs WHERE {tx.among('rid')}", wanted)
     infos = {row[0]: run_info(row[1:]) for row in rows}
-    metrics = _keyed(tx, "latest_metrics", "value, timestamp, step", wanted, _metric)
-    params = _keyed(tx, "params", "value", wanted, Param)
-    tags = _keyed(tx, "tags", "value", wanted, RunTag)
+    metrics = _latest_metrics(tx, wanted)
+    params = _keyed_texts(tx, "params", wanted, Param)
+    tags = _keyed_texts(tx, "tags", wanted, RunTag)
     inputs = _dataset_inputs(tx, wanted)
     outputs = _model_outputs(tx, wanted)
     return [
@@ -75,17 +75,34 @@ def stored_double(value: float | None) -> Double:
     return to_double(math.nan if value is None else value)
 
 
-def _metric(key: str, value: float | None, timestamp: int, step: int) -> Metric:
-    return Metric(key, stored_double(value), timestamp, step)
+# The next two make most of what a page of runs holds, so they are written out rather than shared.
 
 
-def _keyed(
-    tx: Transaction, table: str, columns: str, wanted: list[object], make: Callable[..., Item]
-) -> ByRun[Item]:
-    """The rows of a table of (rid, key, …) as items, each run's by key."""
-    rows = tx.driver(f"SELECT rid, key, {columns} FROM {table} WHERE {tx.among('rid')}", wanted)
+def _latest_metrics(tx: Transaction, wanted: list[object]) -> ByRun[Metric]:
+    rows = tx.driver(
+        f"SELECT rid, key, value, timestamp, step FROM latest_metrics WHERE {tx.among('rid')}", wanted
+    )
     texts = tx.keys.texts(tx, {row[1] for row in rows})
-    found = _grouped((row[0], make(texts[row[1]], *row[2:])) for row in rows)
+    found: ByRun[Metric] = defaultdict(list)
+    for rid, key, value, timestamp, step in rows:
+        finite = value is not None and -math.inf < value < math.inf
+        shown = value if finite else stored_double(value)
+        found[rid].append(Metric(texts[key], shown, timestamp, step))
+    return _by_key(found)
+
+
+def _keyed_texts(
+    tx: Transaction, table: str, wanted: list[object], kind: Callable[[str, str], Item]
+) -> ByRun[Item]:
+    rows = tx.driver(f"SELECT rid, key, value FROM {table} WHERE {tx.among('rid')}", wanted)
+    texts = tx.keys.texts(tx, {row[1] for row in rows})
+    found: ByRun[Item] = defaultdict(list)
+    for rid, key, value in rows:
+        found[rid].append(kind(texts[key], value))
+    return _by_key(found)
+
+
+def _by_key(found: ByRun[Item]) -> ByRun[Item]:
     for items in found.values():
         items.sort(key=_BY_KEY)
     return found
