@@ -16,8 +16,8 @@ SHOW = "import json, jupyter_tracking.notebook as n; print(json.dumps(vars(n.pla
 
 
 def test_outside_ipython(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/work/train.py"])
-    assert notebook.place() == notebook.Place(path="/work/train.py")
+    monkeypatch.setattr(sys, "argv", ["/home/jane/train.py"])
+    assert notebook.place() == notebook.Place(path="/home/jane/train.py")
     monkeypatch.setattr(sys, "argv", ["-c"])
     assert notebook.place() == notebook.Place()
 

@@ -200,7 +200,7 @@ async def opened(folder: Path, authenticator: Authenticator) -> AsyncIterator[Fr
     """What a server's handlers share, with a name that is known already."""
     settings = Settings(backend_store_uri=f"sqlite:///{folder}/t.db", artifacts_destination=str(folder))
     server = TrackingServer(settings)
-    front = Front(server, authenticator, root="/root", gate=Gate("127.0.0.1"))
+    front = Front(server, authenticator, root="/base", gate=Gate("127.0.0.1"))
     front.learn("localhost", HTTPHeaders())
     try:
         yield front
@@ -224,7 +224,7 @@ async def listening(front: Front) -> AsyncIterator[tuple[asyncio.StreamReader, a
         await http.close_all_connections()
 
 
-SEARCH = request("POST", f"/root{API}/experiments/search", {"Host": "localhost", **JSON}, b"{}")
+SEARCH = request("POST", f"/base{API}/experiments/search", {"Host": "localhost", **JSON}, b"{}")
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -264,22 +264,22 @@ def test_what_runs_is_finished_when_the_server_drains(tmp_path: Path) -> None:
 
 
 TAKEN = [
-    ("GET", "/root/api/2.0/mlflow/runs/get?run_id=x", {}),
-    ("POST", "/root/ajax-api/3.0/mlflow/runs/log-metric", JSON),
+    ("GET", "/base/api/2.0/mlflow/runs/get?run_id=x", {}),
+    ("POST", "/base/ajax-api/3.0/mlflow/runs/log-metric", JSON),
 ]
 LEFT = [
-    ("GET", "/root/health", {}),
+    ("GET", "/base/health", {}),
     ("GET", "/other/api/2.0/mlflow/runs/get", {}),
     ("GET", "/api/2.0/mlflow/runs/get", {}),
-    ("PUT", "/root/api/2.0/mlflow/runs/get", JSON),
-    ("GET", "/root/api/2.0/mlflow/artifacts/list?run_id=x", {}),
-    ("GET", "/root/api/2.0/mlflow/logged-models/m", {}),
-    ("GET", "/root/api/2.0/mlflow/runs/get", {"Expect": "100-continue"}),
-    ("GET", "/root/api/2.0/mlflow/runs/get", {"Host": "localhost:1"}),
-    ("GET", "/root/api/2.0/mlflow/runs/get", {"Authorization": "Bearer x"}),
-    ("GET", "/root/api/2.0/mlflow/runs/get", {"Authorization": ""}),
-    ("POST", "/root/api/2.0/mlflow/runs/log-metric", {"Content-Type": "text/plain"}),
-    ("POST", "/root/api/2.0/mlflow/runs/log-metric", {**JSON, "Content-Length": str(JSON_BODY + 1)}),
+    ("PUT", "/base/api/2.0/mlflow/runs/get", JSON),
+    ("GET", "/base/api/2.0/mlflow/artifacts/list?run_id=x", {}),
+    ("GET", "/base/api/2.0/mlflow/logged-models/m", {}),
+    ("GET", "/base/api/2.0/mlflow/runs/get", {"Expect": "100-continue"}),
+    ("GET", "/base/api/2.0/mlflow/runs/get", {"Host": "localhost:1"}),
+    ("GET", "/base/api/2.0/mlflow/runs/get", {"Authorization": "Bearer x"}),
+    ("GET", "/base/api/2.0/mlflow/runs/get", {"Authorization": ""}),
+    ("POST", "/base/api/2.0/mlflow/runs/log-metric", {"Content-Type": "text/plain"}),
+    ("POST", "/base/api/2.0/mlflow/runs/log-metric", {**JSON, "Content-Length": str(JSON_BODY + 1)}),
 ]
 
 
