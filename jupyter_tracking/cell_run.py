@@ -25,7 +25,7 @@ def run_cell(shell: Any, cell: str) -> None:
     exec(shell.compile(tree, name, "exec"), shell.user_ns)  # noqa: S102 - the user's own cell
     if last is not None:
         # "single" hands the value to IPython's display hook.
-        exec(shell.compile(ast.Interactive([last]), name, "single"), shell.user_ns)  # noqa: S102
+        exec(shell.compile(ast.Interactive([last]), name, "single"), shell.user_ns)  # noqa: S102 - as above
 
 
 def user_traceback(error: BaseException) -> str:

@@ -129,7 +129,7 @@ class _Watcher(importlib.abc.MetaPathFinder):
         self,
         fullname: str,
         path: Sequence[str] | None,  # noqa: ARG002 - the shape of a finder
-        target: ModuleType | None = None,  # noqa: ARG002
+        target: ModuleType | None = None,  # noqa: ARG002 - as above
     ) -> ModuleSpec | None:
         if fullname != "mlflow":
             return None

@@ -9,10 +9,11 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import nbformat
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 from tests.servers import Server, start_embedded
@@ -64,6 +65,15 @@ def start_lab(folder: Path) -> Server:
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps(QUIET), encoding="utf-8")
     return start_embedded(folder, program="jupyterlab")
+
+
+def save_notebook(path: Path, cells: Iterable[str]) -> None:
+    """Write a notebook of code cells for Python."""
+    made = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]  # nbformat has no types
+        cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells],  # type: ignore[no-untyped-call]  # as above
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    nbformat.write(made, path)  # type: ignore[no-untyped-call]  # as above
 
 
 class Lab:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.browser import Lab
+from tests.e2e.browser import Lab, save_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -33,11 +32,7 @@ for number in range(55):
 @pytest.fixture(scope="module")
 def notebook(lab_home: Path) -> str:
     """A notebook in the user's home that prints the link of a run; its name."""
-    made = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]  # nbformat has no types
-        cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in CELLS],  # type: ignore[no-untyped-call]  # as above
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-    )
-    nbformat.write(made, lab_home / "links.ipynb")  # type: ignore[no-untyped-call]  # as above
+    save_notebook(lab_home / "links.ipynb", CELLS)
     return "links.ipynb"
 
 

@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.browser import Lab, chromium, start_lab
+from tests.e2e.browser import Lab, chromium, save_notebook, start_lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -44,11 +43,7 @@ def jp_server_cleanup() -> None:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab with a notebook ``widgets.ipynb``."""
     home = tmp_path_factory.mktemp("lab")
-    made = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]  # nbformat has no types
-        cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in CELLS],  # type: ignore[no-untyped-call]  # as above
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-    )
-    nbformat.write(made, home / "widgets.ipynb")  # type: ignore[no-untyped-call]  # as above
+    save_notebook(home / "widgets.ipynb", CELLS)
     shots = Path(os.environ.get("JUPYTER_TRACKING_SCREENSHOTS") or home / "screenshots")
     with start_lab(home) as server, chromium() as browser:
         opened = Lab(browser, server, shots)

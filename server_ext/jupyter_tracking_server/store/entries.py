@@ -202,7 +202,7 @@ def _write_metrics(tx: Transaction, accepted: Sequence[tuple[int, Entries]], mod
         for name, value, timestamp, step, *_ in entries.metrics:
             key = ids[name]
             # NaN is stored as NULL, and counts as 0 where points are compared.
-            stored, compared = (value, value) if value == value else (None, 0.0)  # noqa: PLR0124
+            stored, compared = (value, value) if value == value else (None, 0.0)  # noqa: PLR0124 - NaN
             tail.append((rid, key, step, timestamp, stored))
             place, point = (rid, key), (step, timestamp, compared, stored)
             best = latest.get(place)

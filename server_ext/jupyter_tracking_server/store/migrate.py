@@ -112,7 +112,7 @@ def _create(connection: Connection, artifact_root: str) -> None:
 def upgrade(connection: Connection, version: str) -> None:
     """Run the migrations after ``version``; an SQLite file is copied first."""
     from alembic import command  # noqa: PLC0415  # slow to import, and not needed at most starts
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415 - slow, seldom used
 
     if connection.dialect.name == "sqlite":
         _back_up(Path(connection.engine.url.database or ""), version)
