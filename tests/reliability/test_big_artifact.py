@@ -137,12 +137,14 @@ class Watch:
         return int(found[1]) * 1024
 
     def _disk(self) -> int:
-        total = 0
+        # By inode: a file that is renamed during the walk may be met under both names, and is one copy.
+        sizes: dict[tuple[int, int], int] = {}
         for path in self._folder.rglob("*"):
             with contextlib.suppress(FileNotFoundError):
                 status = path.lstat()
-                total += status.st_size if stat.S_ISREG(status.st_mode) else 0
-        return total
+                if stat.S_ISREG(status.st_mode):
+                    sizes[status.st_dev, status.st_ino] = status.st_size
+        return sum(sizes.values())
 
     def _open_elsewhere(self) -> int:
         """The size of the largest file outside the folder that the server holds open."""
