@@ -59,6 +59,30 @@ class Settings:
     artifacts_only: bool = setting(
         False, "Serve nothing but the artifact proxy", env="MLFLOW_ARTIFACTS_ONLY", standalone=True
     )
+    artifacts_role_arn: str = setting(
+        "", "AWS role that the server takes on to reach s3:// artifacts, with the credentials that it has"
+    )
+    artifacts_role_external_id: str = setting("", "External id that this role asks for")
+    artifacts_role_session_name: str = setting(
+        "jupyter-tracking", "Session name under which the role's acts are logged"
+    )
+    presigned_urls: bool = setting(
+        False, "Let clients move big files by short-lived addresses of the object store itself"
+    )
+    public_url: str = setting(
+        "",
+        "Address by which clients reach this server, with its path, where a proxy before it does not say so "
+        "in X-Forwarded-Proto, -Host and -Prefix",
+    )
+    gc_after: str = setting(
+        "",
+        "Age, such as 30d or 12h, after which the server itself removes for good what is in the trash "
+        "(default: never)",
+    )
+    access_log: str = setting("", "File for a JSON line on each request; - is standard error")
+    audit_log: str = setting(
+        "", "File for a JSON line on each artifact moved, change, deletion and refusal; - is standard error"
+    )
     durability: str = setting(
         "full",
         "full: an acknowledged write survives loss of power; normal: it survives a crash of the server",

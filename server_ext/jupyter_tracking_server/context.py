@@ -32,11 +32,11 @@ class Context:
     now: Callable[[], int]
 
 
-class ShortRead(Protocol):
-    """Runs some reading of the store in a reader thread; awaited on the event loop."""
+class ShortWork(Protocol):
+    """Runs some work on the store in a reader's thread, or in the writer's; awaited on the event loop."""
 
     def __call__(self, work: Callable[[Context], T]) -> Awaitable[T]:
-        """What ``work`` returns, or raises; its context is of this caller and one snapshot."""
+        """What ``work`` returns, or raises; its context is of this caller and one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,16 @@ class FilesContext:
         access: what callers may do.
         artifacts: where the bytes are.
         read: ``await context.read(lambda context: ...)`` looks something up in the store.
+        write: the same, and may write; what ``work`` raises undoes what it wrote.
+        base_url: of this server as the client sees it, without a slash at the end.
+        now: the time in milliseconds since the epoch.
     """
 
     caller: Caller
     access: Access
     settings: Settings
     artifacts: ArtifactStore
-    read: ShortRead
+    read: ShortWork
+    write: ShortWork
+    base_url: str
+    now: Callable[[], int]

@@ -22,7 +22,7 @@ from jupyter_tracking.protocol import Call, Empty, wire
 from jupyter_tracking.protocol.errors import TrackingError
 
 from .access import Access, Caller
-from .artifact_stores.base import ArtifactStore
+from .artifact_stores.base import ArtifactStore, Options
 from .artifact_stores.registry import UnusableDestination, open_store
 from .bridge import Bridge
 from .config import ConfigurationError, Settings
@@ -73,15 +73,21 @@ class Server:
         await self._artifacts.close()
         self._database.close()
 
-    async def run(self, call: Call[Any, Any], caller: Caller, request: Any) -> bytes:
+    async def run(self, call: Call[Any, Any], caller: Caller, request: Any, base_url: str = "") -> bytes:
         """Serve one request; the reply as JSON.
+
+        Args:
+            call: which one.
+            caller: who asks.
+            request: what is asked.
+            base_url: of this server as the client sees it, without a slash at the end.
 
         Raises:
             TrackingError: what the service says, or that the server is too busy.
         """
         service = SERVICES[call]
         if isinstance(service, Files):
-            reply: msgspec.Struct = await service.serve(self.files_context(caller), request)
+            reply: msgspec.Struct = await service.serve(self.files_context(caller, base_url), request)
             return wire.encode(reply)
         return await self._bridge.wait(self._submit(service, caller, request)) or EMPTY
 
@@ -104,7 +110,7 @@ class Server:
             raise TypeError(f"{call.name} needs the event loop.")
         self._bridge.carry(self._submit(service, caller, request), done)
 
-    def files_context(self, caller: Caller) -> FilesContext:
+    def files_context(self, caller: Caller, base_url: str = "") -> FilesContext:
         """What services and streams of artifacts work with."""
         return FilesContext(
             caller=caller,
@@ -112,6 +118,9 @@ class Server:
             settings=self.settings,
             artifacts=self._artifacts,
             read=partial(self._in_reader, caller),
+            write=partial(self._in_writer, caller),
+            base_url=base_url,
+            now=now,
         )
 
     def _submit(self, service: Read | Write | Log, caller: Caller, request: Any) -> Future[Any]:
@@ -124,15 +133,27 @@ class Server:
     def _in_reader(self, caller: Caller, work: Callable[[Context], T]) -> Awaitable[T]:
         return self._bridge.wait(self._readers.submit(lambda tx: work(self._context(tx, caller))))
 
+    def _in_writer(self, caller: Caller, work: Callable[[Context], T]) -> Awaitable[T]:
+        return self._bridge.wait(self._writer.submit(lambda tx: work(self._context(tx, caller))))
+
     def _context(self, tx: Transaction, caller: Caller) -> Context:
         return Context(tx=tx, caller=caller, access=self.access, settings=self.settings, now=now)
 
 
 def _open_artifacts(settings: Settings) -> ArtifactStore:
     try:
-        return open_store(settings.destination, durable=settings.durability == "full")
+        return open_store(settings.destination, _options(settings))
     except (UnusableDestination, OSError) as error:
         raise ConfigurationError(str(error)) from error
+
+
+def _options(settings: Settings) -> Options:
+    return Options(
+        durable=settings.durability == "full",
+        role_arn=settings.artifacts_role_arn,
+        role_external_id=settings.artifacts_role_external_id,
+        role_session_name=settings.artifacts_role_session_name,
+    )
 
 
 def _open_database(settings: Settings) -> Database:

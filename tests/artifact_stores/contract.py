@@ -9,17 +9,15 @@ from typing import Any
 
 import pytest
 
-from jupyter_tracking_server.artifact_stores.base import (
-    ArtifactStore,
-    ByteRange,
+from jupyter_tracking_server.artifact_stores.base import ArtifactStore, ByteRange, Span
+from jupyter_tracking_server.artifact_stores.errors import (
     IncompleteUpload,
-    Key,
     NoSuchArtifact,
     NotAFile,
     NotAFolder,
     RangeNotSatisfiable,
-    Span,
 )
+from jupyter_tracking_server.artifact_stores.keys import Key
 
 MEBIBYTE = 2**20
 NAMES = [

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_tracking_server.artifact_stores.base import BrokenRead, NoSuchArtifact, StoreFull
+from jupyter_tracking_server.artifact_stores.errors import BrokenRead, NoSuchArtifact, StoreFull
 from jupyter_tracking_server.artifact_stores.file import FileStore
 from jupyter_tracking_server.artifact_stores.file_tree import ORPHAN_AGE, UPLOADS
 from jupyter_tracking_server.artifact_stores.registry import UnusableDestination, open_store

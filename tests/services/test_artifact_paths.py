@@ -16,7 +16,7 @@ from jupyter_tracking.protocol.errors import (
     TrackingError,
 )
 from jupyter_tracking_server.access import Access, Caller
-from jupyter_tracking_server.artifact_stores.base import NoSuchArtifact
+from jupyter_tracking_server.artifact_stores.errors import NoSuchArtifact
 from jupyter_tracking_server.config import Settings
 from jupyter_tracking_server.context import Context
 from jupyter_tracking_server.services import artifact_paths

@@ -5,120 +5,57 @@ is not there. A *key* is the tuple of segments that names an artifact below the 
 have been judged (``services/artifact_paths.py``): none is empty, ``.``, ``..`` or holds a slash, a backslash
 or a control character. An artifact is whole or absent: nobody sees part of an upload.
 
-    StoreError (a mark on the protocol's errors; the message is safe to show)
-    ├── NoSuchArtifact        there is nothing at this key
-    ├── NotAFile              there is a folder at this key
-    ├── NotAFolder            a file stands where the key wants a folder
-    ├── NameTooLong           the store cannot hold a key as long as this
-    ├── IncompleteUpload      fewer or more bytes came than were announced
-    ├── StoreFull             no room; reads go on
-    └── RangeNotSatisfiable   the part asked for begins after the end
+An artifact comes in as one stream (``create``) or as numbered *parts*, in any order and from several
+processes at once (``begin``, ``create_part``, ``complete``). What a dead process left of either is unseen,
+and ``sweep`` removes it.
 
-A store that finds out in the middle of a read that it cannot go on raises ``BrokenRead``: the reply has
-begun, so the connection is cut rather than a short file completed.
+What can go wrong is in ``errors.py``.
+
+A store whose keys are flat (S3, GCS, Azure) can hold a file and a folder of one name. It need not look for
+that before each write; where it does meet the two, the file is what is read and both are listed.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
-from jupyter_tracking.protocol.errors import (
-    BadRequest,
-    InvalidParameterValue,
-    ResourceDoesNotExist,
-    TemporarilyUnavailable,
-)
+from .errors import RangeNotSatisfiable
+from .keys import Key
 
 __all__ = [
     "ArtifactInfo",
     "ArtifactStore",
-    "BrokenRead",
     "ByteRange",
     "Download",
     "Entry",
-    "IncompleteUpload",
-    "Key",
-    "NameTooLong",
-    "NoSuchArtifact",
-    "NotAFile",
-    "NotAFolder",
-    "RangeNotSatisfiable",
+    "Options",
+    "Page",
+    "Part",
+    "Signed",
+    "Signer",
     "Span",
-    "StoreError",
-    "StoreFull",
     "Upload",
-    "text",
 ]
 
-Key: TypeAlias = tuple[str, ...]
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How stores are opened; each takes what concerns it.
 
-def text(key: Key) -> str:
-    """A key as people write it."""
-    return "/".join(key)
+    Attributes:
+        durable: an acknowledged upload survives a loss of power, too, where the store leaves that to us.
+        role_arn: the AWS role that the server takes on to reach the store; ``""`` for none.
+        role_external_id: what that role wants to hear.
+        role_session_name: under which the role's acts are logged.
+    """
 
-
-class StoreError(Exception):
-    """Marks the errors that a store raises on purpose."""
-
-
-class NoSuchArtifact(StoreError, ResourceDoesNotExist):
-    """There is nothing at this key."""
-
-    def __init__(self, key: Key) -> None:
-        super().__init__(f"No such artifact: '{text(key)}'")
-
-
-class NotAFile(StoreError, InvalidParameterValue):
-    """There is a folder at this key."""
-
-    def __init__(self, key: Key) -> None:
-        super().__init__(f"'{text(key)}' is a folder, not a file.")
-
-
-class NotAFolder(StoreError, InvalidParameterValue):
-    """A file stands where the key wants a folder."""
-
-    def __init__(self, key: Key) -> None:
-        super().__init__(f"A part of '{text(key)}' is a file, and cannot hold other files.")
-
-
-class NameTooLong(StoreError, InvalidParameterValue):
-    """The store cannot hold a key as long as this."""
-
-    def __init__(self, key: Key) -> None:
-        super().__init__(
-            f"Invalid path: its {len(text(key).encode())} bytes are more than the store can hold."
-        )
-
-
-class IncompleteUpload(StoreError, BadRequest):
-    """Fewer or more bytes came than were announced, or the client went."""
-
-    def __init__(self, received: int) -> None:
-        super().__init__(f"The upload ended after {received} bytes, not where it should; nothing was stored.")
-
-
-class StoreFull(StoreError, TemporarilyUnavailable):
-    """No room; reads go on."""
-
-    def __init__(self) -> None:
-        super().__init__("The artifact store is full; nothing was stored.", retry_after=30)
-
-
-class RangeNotSatisfiable(StoreError, InvalidParameterValue):
-    """The part asked for begins after the end of the ``size`` bytes."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(f"The range asked for begins after the end of the artifact, which has {size} bytes.")
-        self.size = size
-
-
-class BrokenRead(StoreError):
-    """The store cannot go on with a read that has begun."""
+    durable: bool = True
+    role_arn: str = ""
+    role_external_id: str = ""
+    role_session_name: str = "jupyter-tracking"
 
 
 class Span(NamedTuple):
@@ -177,6 +114,28 @@ class Entry(NamedTuple):
     size: int | None
 
 
+class Page(NamedTuple):
+    """Some lines of a listing; ``cursor`` leads to the next ones, ``""`` if there are none."""
+
+    entries: list[Entry]
+    cursor: str
+
+
+class Part(NamedTuple):
+    """A part that has come: its number from 1 on, its bytes, and what tells it from another."""
+
+    number: int
+    size: int
+    etag: str
+
+
+class Signed(NamedTuple):
+    """An address that is good for one thing and a short time, and the headers to send with it."""
+
+    url: str
+    headers: dict[str, str]
+
+
 class Upload(ABC):
     """An artifact on its way in. Leaving ``async with`` without ``finish`` drops what came so far."""
 
@@ -185,16 +144,19 @@ class Upload(ABC):
         """Take the next bytes; it returns when the store is ready for more (back-pressure)."""
 
     @abstractmethod
-    async def finish(self, expected: int | None = None) -> None:
-        """Make the artifact visible, replacing what was there.
+    async def finish(self, expected: int | None = None) -> ArtifactInfo:
+        """Make the artifact visible, replacing what was there; or keep the part.
 
         Args:
             expected: bytes announced, if they were.
 
+        Returns:
+            what ``info`` would say of it now; of a part, its ``etag`` and ``size``.
+
         Raises:
             IncompleteUpload: another number of bytes came, or the upload was aborted.
             NotAFile, NotAFolder, NameTooLong: the key cannot be written to (``write`` may say so already).
-            StoreFull: no room (``write`` may say so already).
+            StoreFull, StoreUnavailable: ``write`` may say so already.
         """
 
     @abstractmethod
@@ -234,8 +196,27 @@ class Download(ABC):
         await self.close()
 
 
+class Signer(Protocol):
+    """What stores can do whose own addresses may be handed out."""
+
+    async def sign_read(self, key: Key, seconds: int) -> Signed:
+        """Where the artifact can be fetched by GET."""
+
+    async def sign_part(self, key: Key, upload: str, number: int, seconds: int) -> Signed:
+        """Where a part can be sent by PUT; the answer's ``ETag`` header is the part's."""
+
+
 class ArtifactStore(Protocol):
-    """Bytes by key. Nothing here blocks the event loop."""
+    """Bytes by key. Nothing here blocks the event loop. Any method may raise ``StoreUnavailable``.
+
+    Attributes:
+        url: the place as a URL that direct locations of artifacts begin with (``s3://bucket/folder``,
+            ``file:///srv/artifacts``), without credentials and without a slash at its end.
+        signer: makes addresses of the store itself; None if it has none.
+    """
+
+    url: str
+    signer: Signer | None
 
     async def create(self, key: Key) -> Upload:
         """Begin to write an artifact."""
@@ -254,11 +235,57 @@ class ArtifactStore(Protocol):
             NoSuchArtifact, NotAFile
         """
 
-    async def entries(self, folder: Key) -> list[Entry]:
-        """What is directly in a folder, by name; ``()`` is the root. Nothing for a file or nothing."""
+    async def entries(self, folder: Key, cursor: str = "", limit: int = 1000) -> Page:
+        """Some of what is directly in a folder; ``()`` is the root. Nothing for a file or nothing.
+
+        Page after page they are sorted by their names' UTF-8, a folder's as if it ended in a slash. No more
+        than about a page is held in memory, however many there are.
+
+        A page has up to ``limit`` entries, at most 1000; with fewer it may still not be the last. ``cursor``
+        is the page's before.
+        """
 
     async def delete(self, key: Key) -> bool:
-        """Remove an artifact, or a folder with all below; False if there was nothing. Never the root."""
+        """Remove an artifact, or a folder with all below, however large; False if there was nothing.
+
+        Interrupted, it has removed some of it, and can be called again. Never the root.
+        """
+
+    async def begin(self, key: Key) -> str:
+        """Begin an upload in parts; its id, of letters, digits and ``-._~`` and under 1,000 characters.
+
+        Raises:
+            NotAFile, NotAFolder, NameTooLong: ``complete`` may say so as well.
+        """
+
+    async def create_part(self, key: Key, upload: str, number: int, size: int) -> Upload:
+        """Begin to write a part of ``size`` bytes; whole, it replaces an earlier one of its number.
+
+        Numbers go from 1 to 10,000.
+
+        Raises:
+            NoSuchUpload
+        """
+
+    async def parts(self, key: Key, upload: str) -> list[Part]:
+        """The parts that have come whole, by number.
+
+        Raises:
+            NoSuchUpload
+        """
+
+    async def complete(self, key: Key, upload: str, parts: Sequence[Part]) -> ArtifactInfo:
+        """Make one artifact of the parts, in their order; parts that are not named are dropped.
+
+        Raises:
+            NoSuchUpload, InvalidPart, NotAFile, NotAFolder, NameTooLong, StoreFull
+        """
+
+    async def abort(self, key: Key, upload: str) -> None:
+        """Drop an upload in parts; without effect if there is none."""
+
+    async def sweep(self, age: float) -> int:
+        """Remove what uploads left in which nothing has happened for ``age`` seconds; how many there were."""
 
     async def close(self) -> None:
         """Finish what is running and give back what the store holds."""

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from .base import ArtifactInfo, ByteRange, Download, Entry, Key, Span, Upload
+from .base import ArtifactInfo, ByteRange, Download, Entry, Span, Upload
 from .file_transfer import FileDownload, FileUpload
 from .file_tree import FileTree
+from .keys import Key
 from .registry import UnusableDestination
 
 __all__ = ["FileStore", "open_store"]

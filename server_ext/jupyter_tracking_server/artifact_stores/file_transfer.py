@@ -15,8 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from .base import ArtifactInfo, BrokenRead, Download, IncompleteUpload, Key, Span, Upload
+from .base import ArtifactInfo, Download, Span, Upload
+from .errors import BrokenRead, IncompleteUpload
 from .file_tree import FileTree, writing
+from .keys import Key
 
 __all__ = ["FileDownload", "FileUpload"]
 

@@ -18,7 +18,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .base import ArtifactInfo, Entry, Key, NameTooLong, NoSuchArtifact, NotAFile, NotAFolder, StoreFull
+from .base import ArtifactInfo, Entry
+from .errors import NameTooLong, NoSuchArtifact, NotAFile, NotAFolder, StoreFull
+from .keys import Key
 
 __all__ = ["UPLOADS", "FileTree"]
 

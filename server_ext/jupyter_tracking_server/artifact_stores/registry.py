@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 from ..config import ConfigurationError
-from .base import ArtifactStore
+from .base import ArtifactStore, Options
 
 __all__ = ["KINDS", "Kind", "UnusableDestination", "open_store"]
 
@@ -22,7 +22,7 @@ class UnusableDestination(ConfigurationError):
 
 
 class Kind(NamedTuple):
-    """A kind of store: ``module`` (beside this file) has ``open_store(destination, durable)``.
+    """A kind of store: ``module`` (beside this file) has ``open_store(destination, options)``.
 
     ``requirement`` is what to install when importing the module fails.
     """
@@ -33,15 +33,29 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     "file": Kind("file", "jupyter-tracking"),
+    "memory": Kind("memory", "jupyter-tracking"),
+    "s3": Kind("s3", "jupyter-tracking"),
+    "gs": Kind("gs", "jupyter-tracking[gs]"),
+    "wasb": Kind("azure", "jupyter-tracking[azure]"),
+    "wasbs": Kind("azure", "jupyter-tracking[azure]"),
+    "abfs": Kind("azure", "jupyter-tracking[azure]"),
+    "abfss": Kind("azure", "jupyter-tracking[azure]"),
+    "hdfs": Kind("hdfs", "jupyter-tracking[hdfs]"),
+    "webhdfs": Kind("hdfs", "jupyter-tracking[hdfs]"),
+    "swebhdfs": Kind("hdfs", "jupyter-tracking[hdfs]"),
+    "viewfs": Kind("hdfs", "jupyter-tracking[hdfs]"),
+    "sftp": Kind("sftp", "jupyter-tracking[sftp]"),
+    "http": Kind("upstream", "jupyter-tracking"),
+    "https": Kind("upstream", "jupyter-tracking"),
 }
 
 
-def open_store(destination: str, *, durable: bool = True) -> ArtifactStore:
+def open_store(destination: str, options: Options | None = None) -> ArtifactStore:
     """The store for a destination: a path, or a URL whose scheme is in ``KINDS``.
 
     Args:
         destination: where the artifacts are kept.
-        durable: an acknowledged upload survives a loss of power, too.
+        options: what the administrator set.
 
     Raises:
         UnusableDestination: the scheme is not known, a package is missing or the place cannot be used.
@@ -60,5 +74,5 @@ def open_store(destination: str, *, durable: bool = True) -> ArtifactStore:
             f"Artifacts at {scheme}:// need a package that is missing ({error.name}); "
             f"run: pip install '{kind.requirement}'"
         ) from error
-    opener = cast("Callable[[str, bool], ArtifactStore]", module.open_store)
-    return opener(destination, durable)
+    opener = cast("Callable[[str, Options], ArtifactStore]", module.open_store)
+    return opener(destination, options or Options())

@@ -15,15 +15,9 @@ from urllib.parse import quote
 from tornado.iostream import StreamClosedError
 from tornado.log import app_log
 
-from ..artifact_stores.base import (
-    ArtifactInfo,
-    BrokenRead,
-    ByteRange,
-    Download,
-    Key,
-    RangeNotSatisfiable,
-    Span,
-)
+from ..artifact_stores.base import ArtifactInfo, ByteRange, Download, Span
+from ..artifact_stores.errors import BrokenRead, RangeNotSatisfiable
+from ..artifact_stores.keys import Key
 from .error_reply import explain
 from .handler import TrackingHandler
 

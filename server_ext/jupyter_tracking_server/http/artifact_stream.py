@@ -16,7 +16,7 @@ from jupyter_tracking.protocol.call import PREFIXES, VERSIONS, Action
 from jupyter_tracking.protocol.errors import InvalidParameterValue, NotImplementedHere
 from jupyter_tracking.protocol.limits import ArtifactPath, ModelId, RunId
 
-from ..artifact_stores.base import Key
+from ..artifact_stores.keys import Key
 from ..context import Context
 from ..services import artifact_paths
 from ..services.artifact_paths import Place

@@ -12,7 +12,8 @@ from tornado.web import HTTPError
 
 from jupyter_tracking.protocol.errors import InvalidParameterValue, TrackingError
 
-from ..artifact_stores.base import Key, Upload
+from ..artifact_stores.base import Upload
+from ..artifact_stores.keys import Key
 from .error_reply import explain, log_defect
 from .handler import Front, TrackingHandler
 

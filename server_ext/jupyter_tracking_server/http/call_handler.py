@@ -65,7 +65,9 @@ class CallHandler(TrackingHandler):
             raise self._refusal or HTTPError(404)
         incoming = self._incoming
         request = await asyncio.to_thread(incoming.decode) if incoming.is_big else incoming.decode()
-        body = await self.front.server.run(incoming.call, self.caller, request)
+        body = await self.front.server.run(
+            incoming.call, self.caller, request, self.front.base_url(self.request)
+        )
         self.set_header("Content-Type", "application/json")
         if len(body) > SLICE:
             await self._write_slices(body)

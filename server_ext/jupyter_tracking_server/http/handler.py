@@ -72,6 +72,10 @@ class Front:
         self.last_request = 0.0
         self.closing = False
 
+    def base_url(self, request: HTTPServerRequest) -> str:
+        """This server as the client sees it: scheme, host and ``root``, without a slash at the end."""
+        return f"{request.protocol}://{request.host}{self.root}"
+
     def enter(self, request: object) -> None:
         """Count a request that begins."""
         self.active.add(request)
@@ -186,7 +190,7 @@ class TrackingHandler(web.RequestHandler):
 
     def files_context(self) -> FilesContext:
         """What a handler of artifact bytes works with, on behalf of the caller."""
-        return self.front.server.files_context(self.caller)
+        return self.front.server.files_context(self.caller, self.front.base_url(self.request))
 
     @property
     def http(self) -> HTTP1Connection:

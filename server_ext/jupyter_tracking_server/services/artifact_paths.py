@@ -18,7 +18,8 @@ from jupyter_tracking.protocol.call import Action
 from jupyter_tracking.protocol.errors import InvalidParameterValue
 from jupyter_tracking.protocol.limits import experiment_number
 
-from ..artifact_stores.base import Key, NoSuchArtifact
+from ..artifact_stores.errors import NoSuchArtifact
+from ..artifact_stores.keys import Key
 from ..context import Context
 from ..store import experiments, logged_models, runs
 from . import owners

@@ -9,7 +9,9 @@ from jupyter_tracking.protocol import artifacts as wire
 from jupyter_tracking.protocol.errors import NotImplementedHere
 from jupyter_tracking.protocol.logged_models import ListLoggedModelArtifacts
 
-from ..artifact_stores.base import Entry, NoSuchArtifact, text
+from ..artifact_stores.base import Entry
+from ..artifact_stores.errors import NoSuchArtifact
+from ..artifact_stores.keys import text
 from ..context import Context, FilesContext
 from . import artifact_paths, owners
 from .artifact_paths import Place
