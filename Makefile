@@ -13,7 +13,7 @@ help: ## This list
 start: $(VENV)/.installed ## Set up, then serve JupyterLab with tracking in it
 	$(BIN)/jupyter lab --port=$(PORT) --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
-test: $(VENV)/.installed-test $(VENV)/.chromium ## Set up, then run every test
+test: $(VENV)/.installed-test $(VENV)/.debian ## Set up, then run every test
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.installed-test ## Check style and types of Python and TypeScript
@@ -51,11 +51,15 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
 	touch $@
 
-# The browser tests need a Chromium; Debian's is installed where we may, else we say what is missing.
-$(VENV)/.chromium: $(VENV)/.installed-test
-	@if ! command -v chromium >/dev/null; then \
+# Programs that tests drive and that come from no wheel; installed where we may, else we say what is missing.
+DEBIAN := chromium:chromium nginx:nginx-light sshd:openssh-server unzip:unzip
+$(VENV)/.debian: $(VENV)/.installed-test Makefile
+	@missing=; for pair in $(DEBIAN); do \
+	  PATH="$$PATH:/usr/sbin" command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair#*:}"; \
+	done; \
+	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; \
-	  else echo "The browser tests need 'chromium' on PATH (Debian: apt-get install chromium fonts-dejavu-core)." >&2; exit 1; fi; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing fonts-dejavu-core; \
+	  else echo "The tests need programs that are not installed (Debian: apt-get install$$missing fonts-dejavu-core)." >&2; exit 1; fi; \
 	fi
 	touch $@

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.object_servers import S3Server, moto, seaweedfs
 from tests.servers import Postgres, Server, postgres, start_standalone
 
 pytest_plugins = ("pytest_jupyter.jupyter_server",)
@@ -26,6 +27,26 @@ def postgres_uri(postgres_server: Postgres) -> Iterator[str]:
     uri = postgres_server.create_database()
     yield uri
     postgres_server.drop_database(uri)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3 store of our own; ``s3_server.create_bucket()`` makes an empty bucket."""
+    with seaweedfs() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_bucket(s3_server: S3Server) -> str:
+    """An empty bucket on it."""
+    return s3_server.create_bucket()
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[S3Server]:
+    """moto: S3, STS and IAM in memory, which let everybody in."""
+    with moto() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -9,17 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from jupyter_tracking_server.artifact_stores.errors import BrokenRead, NoSuchArtifact, StoreFull
 from jupyter_tracking_server.artifact_stores.file import FileStore
-from jupyter_tracking_server.artifact_stores.file_tree import ORPHAN_AGE, UPLOADS
+from jupyter_tracking_server.artifact_stores.file_tree import UPLOADS
 from jupyter_tracking_server.artifact_stores.registry import UnusableDestination, open_store
 
-from .contract import MEBIBYTE, ArtifactStoreContract, get, on_loop, pattern, put
+from .contract import MEBIBYTE, ArtifactStoreContract, everything, get, on_loop, pattern, put
 
 
 @pytest.fixture
@@ -33,6 +33,11 @@ def store(root: Path) -> Iterator[FileStore]:
     yield store
     asyncio.run(store.close())
     assert list((root / UPLOADS).iterdir()) == []
+
+
+@pytest.fixture
+def open_another(root: Path) -> Callable[[], FileStore]:
+    return lambda: FileStore(root)
 
 
 class TestFileStore(ArtifactStoreContract):
@@ -67,8 +72,8 @@ async def test_a_link_that_leads_out_is_not_there(
     for key in [("1", "link"), ("1", "link", "file")]:
         with pytest.raises(NoSuchArtifact):
             await store.read(key)
-    assert await store.entries(("1",)) == []
-    assert await store.entries(("1", "link")) == []
+    assert await everything(store, ("1",)) == []
+    assert await everything(store, ("1", "link")) == []
     with pytest.raises(NoSuchArtifact):
         await put(store, ("1", "link", "new"), b"x")
     assert not await store.delete(("1", "link", "file"))
@@ -87,7 +92,7 @@ async def test_a_link_inside_is_followed_and_deleted_as_a_link(store: FileStore,
     await put(store, ("1", "real", "file"), b"x")
     (root / "1" / "link").symlink_to("real")
     assert await get(store, ("1", "link", "file")) == b"x"
-    assert [tuple(entry) for entry in await store.entries(("1",))] == [("link", None), ("real", None)]
+    assert [tuple(entry) for entry in await everything(store, ("1",))] == [("link", None), ("real", None)]
     assert await store.delete(("1", "link"))
     assert await get(store, ("1", "real", "file")) == b"x"
 
@@ -109,14 +114,14 @@ async def test_links_in_a_circle_and_pipes_are_not_there(store: FileStore, root:
     for name in ("circle", "pipe"):
         with pytest.raises(NoSuchArtifact):
             await store.read((name,))
-    assert await store.entries(()) == []
+    assert await everything(store, ()) == []
 
 
 @on_loop
 async def test_names_that_are_no_text_are_not_listed(store: FileStore, root: Path) -> None:
     (root / os.fsdecode(b"caf\xe9")).write_bytes(b"x")
     await put(store, ("good",), b"x")
-    assert [entry.name for entry in await store.entries(())] == ["good"]
+    assert [entry.name for entry in await everything(store, ())] == ["good"]
 
 
 @on_loop
@@ -127,21 +132,30 @@ async def test_the_folder_of_uploads_cannot_be_reached(store: FileStore, root: P
             await store.read(key)
         with pytest.raises(NoSuchArtifact):
             await put(store, key, b"y")
-        assert await store.entries(key) == []
+        assert await everything(store, key) == []
         assert not await store.delete(key)
     assert (root / UPLOADS / "part").read_bytes() == b"x"
     (root / UPLOADS / "part").unlink()
 
 
-def test_old_leftovers_are_swept_at_the_start_and_young_ones_kept(root: Path) -> None:
-    old = time.time() - ORPHAN_AGE - 60
+@on_loop
+async def test_old_leftovers_are_swept_and_young_ones_kept(root: Path) -> None:
+    store = FileStore(root)
+    upload = await store.begin(("a",))
     (root / UPLOADS / "old folder" / "deep").mkdir(parents=True)
-    for name in ("old", "young", "old folder/deep/file"):
+    for name in ("old", "young", "old folder/deep/file", f"{upload}/old"):
         (root / UPLOADS / name).write_bytes(b"x")
-    os.utime(root / UPLOADS / "old", (old, old))
-    os.utime(root / UPLOADS / "old folder", (old, old))
-    asyncio.run(FileStore(root).close())
-    assert [path.name for path in (root / UPLOADS).iterdir()] == ["young"]
+    old = time.time() - 3660
+    for path in (root / UPLOADS).rglob("*"):
+        if path.name != "young":
+            os.utime(path, (old, old))
+    # A folder does not change when its files do.
+    (root / UPLOADS / upload / "old").write_bytes(b"still there")
+    assert await store.sweep(3600) == 2
+    assert sorted(path.name for path in (root / UPLOADS).iterdir()) == sorted([upload, "young"])
+    assert await store.sweep(0) == 2
+    await store.close()
+    assert list((root / UPLOADS).iterdir()) == []
 
 
 @pytest.mark.parametrize("size", [MEBIBYTE // 2, 8 * MEBIBYTE])
@@ -157,7 +171,7 @@ async def test_a_full_disk_stores_nothing_and_reads_go_on(store: FileStore, size
         assert await get(store, ("old",)) == b"old"
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert [entry.name for entry in await store.entries(())] == ["old"]
+    assert [entry.name for entry in await everything(store, ())] == ["old"]
 
 
 @on_loop
@@ -211,7 +225,7 @@ async def test_a_file_url_is_decoded_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("destination", "message"),
     [
-        ("ftp://host/path", "ftp:// … ; use a path or one of: file"),
+        ("ftp://host/path", "ftp:// … ; use a path or one of: "),
         ("file://host/path", "does not name a folder of this machine"),
         ("file:///path?query", "does not name a folder of this machine"),
         ("/dev/null/folder", "cannot be used"),
@@ -220,3 +234,12 @@ async def test_a_file_url_is_decoded_once(tmp_path: Path) -> None:
 def test_a_destination_that_cannot_be_used_is_refused(destination: str, message: str) -> None:
     with pytest.raises(UnusableDestination, match=message):
         open_store(destination)
+
+
+@pytest.mark.parametrize(("path", "url"), [("a b", "a%20b"), ("a/../c%41/", "c%2541"), ("link", "link")])
+def test_its_url_is_the_path_as_it_was_given(tmp_path: Path, path: str, url: str) -> None:
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "real").mkdir()
+    store = FileStore(tmp_path / path)
+    asyncio.run(store.close())
+    assert store.url == f"{tmp_path.as_uri()}/{url}"

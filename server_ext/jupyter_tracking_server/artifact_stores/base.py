@@ -218,8 +218,11 @@ class ArtifactStore(Protocol):
     url: str
     signer: Signer | None
 
-    async def create(self, key: Key) -> Upload:
-        """Begin to write an artifact."""
+    async def create(self, key: Key, size: int | None = None) -> Upload:
+        """Begin to write an artifact, of about ``size`` bytes, if that is known.
+
+        A store that must choose the size of its parts beforehand needs it for artifacts of tens of GiB.
+        """
 
     async def read(self, key: Key, part: ByteRange | None = None) -> Download:
         """Begin to read an artifact.
@@ -238,8 +241,8 @@ class ArtifactStore(Protocol):
     async def entries(self, folder: Key, cursor: str = "", limit: int = 1000) -> Page:
         """Some of what is directly in a folder; ``()`` is the root. Nothing for a file or nothing.
 
-        Page after page they are sorted by their names' UTF-8, a folder's as if it ended in a slash. No more
-        than about a page is held in memory, however many there are.
+        Page after page they are sorted by their names' UTF-8, a folder's as if it ended in a slash. Memory
+        does not grow with how many there are.
 
         A page has up to ``limit`` entries, at most 1000; with fewer it may still not be the last. ``cursor``
         is the page's before.
@@ -276,6 +279,13 @@ class ArtifactStore(Protocol):
 
     async def complete(self, key: Key, upload: str, parts: Sequence[Part]) -> ArtifactInfo:
         """Make one artifact of the parts, in their order; parts that are not named are dropped.
+
+        The upload stays open if this fails.
+
+        Args:
+            key: as at ``begin``.
+            upload: its id.
+            parts: at least one, each as ``finish`` or ``parts`` told of it; their numbers ascend.
 
         Raises:
             NoSuchUpload, InvalidPart, NotAFile, NotAFolder, NameTooLong, StoreFull

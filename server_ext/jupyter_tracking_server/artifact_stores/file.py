@@ -1,19 +1,22 @@
 """Artifacts in a local folder. Blocking calls run in a small pool of threads.
 
-``file_tree.py`` is what happens on the disk, ``file_transfer.py`` how bytes go in and out.
+``file_tree.py`` is what happens on the disk, ``file_parts.py`` the same for uploads in parts, and
+``file_transfer.py`` how bytes go in and out.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from .base import ArtifactInfo, ByteRange, Download, Entry, Span, Upload
-from .file_transfer import FileDownload, FileUpload
+from .base import ArtifactInfo, ByteRange, Download, Options, Page, Part, Signer, Span, Upload
+from .file_parts import FileParts
+from .file_transfer import FileDownload, FileUpload, WholeFile
 from .file_tree import FileTree
 from .keys import Key
 from .registry import UnusableDestination
@@ -26,7 +29,7 @@ T = TypeVar("T")
 THREADS = 8
 
 
-def open_store(destination: str, durable: bool) -> FileStore:
+def open_store(destination: str, options: Options) -> FileStore:
     """The store at a path or ``file:`` URL; the folder is made if it is not there.
 
     Raises:
@@ -40,7 +43,7 @@ def open_store(destination: str, durable: bool) -> FileStore:
     else:
         path = unquote(url.path)
     try:
-        return FileStore(Path(path).expanduser(), durable=durable)
+        return FileStore(Path(path).expanduser(), durable=options.durable)
     except OSError as error:
         raise UnusableDestination(
             f"The folder {path} for artifacts cannot be used: {error.strerror}."
@@ -55,14 +58,19 @@ class FileStore:
         durable: wait until the disk has an upload before it is acknowledged.
     """
 
-    def __init__(self, root: Path, *, durable: bool = True) -> None:
-        self._tree = FileTree(root, durable=durable)
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="artifact-file")
-        self._pool.submit(self._tree.sweep)
+    signer: Signer | None = None
 
-    async def create(self, key: Key) -> Upload:
+    def __init__(self, root: Path, *, durable: bool = True) -> None:
+        # Links stay as they are: a location must not change when the root's own link is set anew.
+        self.url = Path(os.path.normpath(root.absolute())).as_uri().rstrip("/")
+        self._tree = FileTree(root, durable=durable)
+        self._parts = FileParts(self._tree)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="artifact-file")
+
+    async def create(self, key: Key, size: int | None = None) -> Upload:
         """Begin to write an artifact; the first mebibyte touches nothing but memory."""
-        return FileUpload(self._tree, key, self._run)
+        del size
+        return FileUpload(WholeFile(self._tree, key), self._run)
 
     async def read(self, key: Key, part: ByteRange | None = None) -> Download:
         """Begin to read an artifact: one hop to a thread opens it and brings the first chunk."""
@@ -72,13 +80,38 @@ class FileStore:
         """What is known of an artifact."""
         return await self._run(lambda: self._tree.info(key))
 
-    async def entries(self, folder: Key) -> list[Entry]:
-        """What is directly in a folder, by name."""
-        return await self._run(lambda: self._tree.entries(folder))
+    async def entries(self, folder: Key, cursor: str = "", limit: int = 1000) -> Page:
+        """Some of what is directly in a folder."""
+        return await self._run(lambda: self._tree.entries(folder, cursor, limit))
 
     async def delete(self, key: Key) -> bool:
         """Remove an artifact, or a folder with all below."""
         return await self._run(lambda: self._tree.delete(key))
+
+    async def begin(self, key: Key) -> str:
+        """Begin an upload in parts."""
+        return await self._run(lambda: self._parts.begin(key))
+
+    async def create_part(self, key: Key, upload: str, number: int, size: int) -> Upload:
+        """Begin to write a part."""
+        part = await self._run(lambda: self._parts.create(key, upload, number, size))
+        return FileUpload(part, self._run, size)
+
+    async def parts(self, key: Key, upload: str) -> list[Part]:
+        """The parts that have come."""
+        return await self._run(lambda: self._parts.parts(key, upload))
+
+    async def complete(self, key: Key, upload: str, parts: Sequence[Part]) -> ArtifactInfo:
+        """Make one artifact of the parts."""
+        return await self._run(lambda: self._parts.complete(key, upload, parts))
+
+    async def abort(self, key: Key, upload: str) -> None:
+        """Drop an upload in parts."""
+        await self._run(lambda: self._parts.abort(key, upload))
+
+    async def sweep(self, age: float) -> int:
+        """Remove what uploads and deletes left."""
+        return await self._run(lambda: self._tree.sweep(age))
 
     async def close(self) -> None:
         """Wait for what is running in the threads."""

@@ -17,10 +17,10 @@ from typing import Any, Protocol, TypeVar
 
 from .base import ArtifactInfo, Download, Span, Upload
 from .errors import BrokenRead, IncompleteUpload
-from .file_tree import FileTree, writing
+from .file_tree import FileTree, info_of, writing
 from .keys import Key
 
-__all__ = ["FileDownload", "FileUpload"]
+__all__ = ["FileDownload", "FileUpload", "Sink", "WholeFile", "append", "fsync"]
 
 T = TypeVar("T")
 
@@ -36,19 +36,76 @@ class InThread(Protocol):
     def __call__(self, work: Callable[[], T]) -> Coroutine[Any, Any, T]: ...
 
 
-class FileUpload(Upload):
-    """Gathers a chunk, and takes the next one while a thread writes it."""
+class Sink(Protocol):
+    """Where an upload's bytes go; everything here blocks, and one call comes after another."""
 
-    def __init__(self, tree: FileTree, key: Key, in_thread: InThread) -> None:
+    def append(self, chunk: bytes) -> None:
+        """Write the next bytes."""
+
+    def publish(self) -> ArtifactInfo:
+        """Make what came visible, or keep the part.
+
+        Raises:
+            FileNotFoundError: it was swept.
+        """
+
+    def discard(self) -> None:
+        """Give back what is held, and drop what was not published; may be called again."""
+
+
+class WholeFile:
+    """A ``Sink`` for an artifact that comes as one stream: a file that is made when bytes come."""
+
+    def __init__(self, tree: FileTree, key: Key) -> None:
         self._tree = tree
         self._key = key
-        self._in_thread = in_thread
         self._path: Path | None = None
         self._file: io.FileIO | None = None
+
+    def append(self, chunk: bytes) -> None:
+        """Write the next bytes."""
+        _, file = self._open()
+        with writing(self._key):
+            append(file, chunk, durable=self._tree.durable)
+
+    def publish(self) -> ArtifactInfo:
+        """Rename the file to its key's path."""
+        path, file = self._open()
+        with file, writing(self._key):
+            fsync(file, durable=self._tree.durable)
+            info = info_of(os.fstat(file.fileno()))
+        self._tree.publish(path, self._key)
+        return info
+
+    def discard(self) -> None:
+        """Close the file, and remove it where it was gathered."""
+        if self._file is not None:
+            self._file.close()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def _open(self) -> tuple[Path, io.FileIO]:
+        if self._path is None or self._file is None:
+            self._path, self._file = self._tree.new_upload(self._key)
+        return self._path, self._file
+
+
+class FileUpload(Upload):
+    """Gathers a chunk, and takes the next one while a thread writes it.
+
+    Args:
+        sink: where the bytes go.
+        in_thread: runs the sink's work.
+        size: bytes that the upload must have, if that is known; more than that never reach the sink.
+    """
+
+    def __init__(self, sink: Sink, in_thread: InThread, size: int | None = None) -> None:
+        self._sink = sink
+        self._in_thread = in_thread
+        self._size = size
         self._gathered: list[bytes] = []
         self._gathered_bytes = 0
         self._received = 0
-        self._unsynced = 0
         self._running: asyncio.Task[None] | None = None
         self._ended = False
         # A client may go, and abort, while another method is at work.
@@ -57,24 +114,28 @@ class FileUpload(Upload):
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes."""
         async with self._turn:
-            if self._ended:
+            self._received += len(chunk)
+            if self._ended or (self._size is not None and self._received > self._size):
                 return
             self._gathered.append(chunk)
             self._gathered_bytes += len(chunk)
-            self._received += len(chunk)
             if self._gathered_bytes >= WRITE_CHUNK:
                 await self._settle()
                 self._running = asyncio.create_task(self._in_thread(partial(self._append, self._take())))
 
-    async def finish(self, expected: int | None = None) -> None:
+    async def finish(self, expected: int | None = None) -> ArtifactInfo:
         """Make the artifact visible."""
         async with self._turn:
             try:
                 await self._settle()
-                if self._ended or expected not in {None, self._received}:
+                if self._ended or not {expected, self._size} <= {None, self._received}:
                     raise IncompleteUpload(self._received)
-                await self._in_thread(partial(self._complete, self._take()))
+                info = await self._in_thread(partial(self._publish, self._take()))
+            except FileNotFoundError as error:
+                raise IncompleteUpload(self._received) from error
+            else:
                 self._ended = True
+                return info
             finally:
                 await self._end()
 
@@ -88,7 +149,7 @@ class FileUpload(Upload):
             self._ended = True
             with contextlib.suppress(Exception):
                 await self._settle()
-            await self._in_thread(self._discard)
+            await self._in_thread(self._sink.discard)
 
     def _take(self) -> list[bytes]:
         taken, self._gathered, self._gathered_bytes = self._gathered, [], 0
@@ -100,35 +161,12 @@ class FileUpload(Upload):
             running, self._running = self._running, None
             await running
 
-    def _open(self) -> tuple[Path, io.FileIO]:
-        if self._path is None or self._file is None:
-            self._path, self._file = self._tree.new_upload(self._key)
-        return self._path, self._file
-
     def _append(self, chunks: list[bytes]) -> None:
-        _, file = self._open()
-        with writing(self._key):
-            rest = memoryview(b"".join(chunks))
-            self._unsynced += len(rest)
-            while rest:
-                rest = rest[file.write(rest) :]
-            if self._tree.durable and self._unsynced >= SYNC_EVERY:
-                os.fsync(file.fileno())
-                self._unsynced = 0
+        self._sink.append(b"".join(chunks))
 
-    def _complete(self, chunks: list[bytes]) -> None:
+    def _publish(self, chunks: list[bytes]) -> ArtifactInfo:
         self._append(chunks)
-        path, file = self._open()
-        with file, writing(self._key):
-            if self._tree.durable:
-                os.fsync(file.fileno())
-        self._tree.publish(path, self._key)
-
-    def _discard(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        return self._sink.publish()
 
 
 class FileDownload(Download):
@@ -166,3 +204,19 @@ class FileDownload(Download):
 
     def _read(self, position: int) -> bytes:
         return os.pread(self._file.fileno(), min(READ_CHUNK, self.span.stop - position), position)
+
+
+def append(file: io.FileIO, chunk: bytes, *, durable: bool) -> None:
+    """Write all of a chunk where the file stands, and now and then wait for the disk."""
+    before = file.tell()
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[file.write(rest) :]
+    if before // SYNC_EVERY != (before + len(chunk)) // SYNC_EVERY:
+        fsync(file, durable=durable)
+
+
+def fsync(file: io.FileIO, *, durable: bool) -> None:
+    """Wait until the disk has the file, if that is wanted."""
+    if durable:
+        os.fsync(file.fileno())

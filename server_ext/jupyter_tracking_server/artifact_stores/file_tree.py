@@ -1,8 +1,9 @@
 """What happens on the disk for ``file.py``; everything here blocks.
 
-An upload goes to a file of its own in ``.uploads`` at the root and is renamed when it is whole; what is
-deleted is first renamed into there. So everything outside ``.uploads`` is whole, whenever the process dies,
-and what a dead process left is swept at a later start. The root must be one file system, for renames.
+An upload goes to a file of its own in ``.uploads`` at the root and is renamed when it is whole; one in parts
+has a folder there (``file_parts.py``). What is deleted is first renamed into there. So everything outside
+``.uploads`` is whole, whenever the process dies, and what a dead process left is swept later. The root must
+be one file system, for renames.
 """
 
 from __future__ import annotations
@@ -18,16 +19,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .base import ArtifactInfo, Entry
+from .base import ArtifactInfo, Entry, Page
 from .errors import NameTooLong, NoSuchArtifact, NotAFile, NotAFolder, StoreFull
-from .keys import Key
+from .file_names import Names
+from .keys import UPLOADS, Key
+from .listing import MAX_PAGE
 
-__all__ = ["UPLOADS", "FileTree"]
+__all__ = ["UPLOADS", "FileTree", "info_of", "reading", "writing"]
 
-UPLOADS = ".uploads"
-"""The folder at the root for what is not yet, or no longer, an artifact."""
-ORPHAN_AGE = 24 * 3600.0
-"""Seconds without a change after which an upload is taken for dead."""
 RENAME_TRIES = 50
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -42,8 +41,9 @@ class FileTree:
 
     def __init__(self, root: Path, *, durable: bool) -> None:
         self._root = root.resolve()
-        self._uploads = self._root / UPLOADS
-        self._uploads.mkdir(parents=True, exist_ok=True)
+        self.uploads = self._root / UPLOADS
+        self.uploads.mkdir(parents=True, exist_ok=True)
+        self._names = Names()
         self.durable = durable
 
     def open(self, key: Key) -> tuple[io.FileIO, ArtifactInfo]:
@@ -58,7 +58,7 @@ class FileTree:
             descriptor = os.open(self._served(key), flags)
             found = os.fstat(descriptor)
             if stat.S_ISREG(found.st_mode):
-                return io.FileIO(descriptor), _info(found)
+                return io.FileIO(descriptor), info_of(found)
             os.close(descriptor)
             raise NotAFile(key) if stat.S_ISDIR(found.st_mode) else NoSuchArtifact(key)
 
@@ -68,33 +68,50 @@ class FileTree:
         file.close()
         return info
 
-    def entries(self, folder: Key) -> list[Entry]:
-        """What is directly in a folder, by name; names that are no text are left out."""
+    def entries(self, folder: Key, cursor: str, limit: int) -> Page:
+        """Some of what is directly in a folder; only of these more than the name is looked at.
+
+        Names that are no text, and what cannot be served, are left out.
+        """
+        wanted = min(limit, MAX_PAGE)
         try:
-            with reading(folder), os.scandir(self._served(folder) if folder else self._root) as entries:
-                found = [self._entry(entry) for entry in entries if folder or entry.name != UPLOADS]
+            with reading(folder):
+                place = self._served(folder) if folder else self._root
+                names, more = self._names.after(place, cursor, wanted, () if folder else {UPLOADS})
         except NoSuchArtifact:
-            return []
-        return sorted(entry for entry in found if entry)
+            return Page([], "")
+        lines = [self._line(place / name) for name in names]
+        return Page([line for line in lines if line], names[-1] if more else "")
 
     def delete(self, key: Key) -> bool:
         """Remove a file or folder at once, and then the folders above that this leaves empty."""
         if not key:
             raise ValueError("the root of a store is never deleted")
-        trash = self._uploads / secrets.token_hex(16)
         try:
             with reading(key):
                 path = self._locate(key)
-                path.rename(trash)
+                self.drop(path)
         except NoSuchArtifact:
             return False
-        _remove(trash)
         with contextlib.suppress(OSError):
             for folder in path.parents:
                 if folder == self._root:
                     break
                 folder.rmdir()
         return True
+
+    def require_room(self, key: Key) -> None:
+        """Look, if that can be said now, whether an artifact can be where the key says.
+
+        Raises:
+            NotAFile, NotAFolder
+        """
+        with writing(key):
+            place = self._locate(key)
+            if place.is_dir():
+                raise NotAFile(key)
+            if any(folder.is_file() for folder in place.parents):
+                raise NotAFolder(key)
 
     def new_upload(self, key: Key) -> tuple[Path, io.FileIO]:
         """A file to gather an upload in, and its path.
@@ -103,13 +120,9 @@ class FileTree:
             NotAFile, NotAFolder: said now, if it can be, rather than when all the bytes have come.
             StoreFull
         """
+        self.require_room(key)
         with writing(key):
-            place = self._locate(key)
-            if place.is_dir():
-                raise NotAFile(key)
-            if any(folder.is_file() for folder in place.parents):
-                raise NotAFolder(key)
-            path = self._uploads / secrets.token_hex(16)
+            path = self.uploads / secrets.token_hex(16)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             return path, io.FileIO(os.open(path, flags, 0o666), "w")
 
@@ -118,6 +131,7 @@ class FileTree:
 
         Raises:
             NotAFile, NotAFolder, NameTooLong, StoreFull
+            FileNotFoundError: the upload was swept.
         """
         with writing(key):
             for attempt in range(RENAME_TRIES):
@@ -127,18 +141,35 @@ class FileTree:
                     upload.replace(path)
                 except FileNotFoundError:
                     # A delete has pruned the folder that had just been made.
-                    if attempt + 1 == RENAME_TRIES:
+                    if attempt + 1 == RENAME_TRIES or not upload.exists():
                         raise
                 else:
-                    self._sync_folder(path.parent)
+                    self.sync_folder(path.parent)
                     return
 
-    def sweep(self) -> None:
-        """Remove what dead processes left; what grows is younger."""
-        for path in self._uploads.iterdir():
+    def sweep(self, age: float) -> int:
+        """Remove what nothing has happened to for ``age`` seconds; how many uploads and deletes it was of."""
+        before = time.time() - age
+        swept = 0
+        for path in self.uploads.iterdir():
             with contextlib.suppress(OSError):
-                if time.time() - path.lstat().st_mtime > ORPHAN_AGE:
-                    _remove(path)
+                if _touched(path) <= before:
+                    self.drop(path)
+                    swept += 1
+        return swept
+
+    def drop(self, path: Path) -> None:
+        """Have a file or folder gone at once, and then remove what it was.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        trash = self.uploads / secrets.token_hex(16)
+        path.rename(trash)
+        if trash.is_dir() and not trash.is_symlink():
+            shutil.rmtree(trash, ignore_errors=True)
+        else:
+            trash.unlink(missing_ok=True)
 
     def _locate(self, key: Key) -> Path:
         """The path for a key, its folder freed of symbolic links."""
@@ -156,17 +187,19 @@ class FileTree:
             raise NoSuchArtifact(key)
         return path
 
-    def _entry(self, entry: os.DirEntry[str]) -> Entry | None:
+    def _line(self, path: Path) -> Entry | None:
         """The line for a file or folder; None for what cannot be served or has just gone."""
         try:
-            entry.name.encode()
-            if entry.is_symlink() and not _real(Path(entry)).is_relative_to(self._root):
-                return None
-            if entry.is_dir():
-                return Entry(entry.name, None)
-            return Entry(entry.name, entry.stat().st_size) if entry.is_file() else None
-        except (OSError, UnicodeEncodeError):
+            found = path.lstat()
+            if stat.S_ISLNK(found.st_mode):
+                if not _real(path).is_relative_to(self._root):
+                    return None
+                found = path.stat()
+        except OSError:
             return None
+        if stat.S_ISDIR(found.st_mode):
+            return Entry(path.name, None)
+        return Entry(path.name, found.st_size) if stat.S_ISREG(found.st_mode) else None
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder and those above it."""
@@ -180,9 +213,9 @@ class FileTree:
             self._make_folder(folder.parent)
             self._make_folder(folder)
         else:
-            self._sync_folder(folder.parent)
+            self.sync_folder(folder.parent)
 
-    def _sync_folder(self, folder: Path) -> None:
+    def sync_folder(self, folder: Path) -> None:
         """Have the names in a folder on the disk, too; one that a delete has just pruned needs no care."""
         if not self.durable:
             return
@@ -227,14 +260,14 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _info(found: os.stat_result) -> ArtifactInfo:
+def info_of(found: os.stat_result) -> ArtifactInfo:
+    """What is known of a file."""
     # Every upload is a file of its own, so the inode tells two writes within one tick of the clock apart.
     etag = f'"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"'
     return ArtifactInfo(found.st_size, etag, found.st_mtime)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink()
+def _touched(path: Path) -> float:
+    """When something last happened to a file, or to anything below a folder."""
+    below = path.rglob("*") if path.is_dir() and not path.is_symlink() else ()
+    return max(float(each.lstat().st_mtime) for each in (path, *below))

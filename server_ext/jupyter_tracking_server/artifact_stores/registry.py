@@ -6,6 +6,7 @@ only there.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple, cast
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 from ..config import ConfigurationError
 from .base import ArtifactStore, Options
 
-__all__ = ["KINDS", "Kind", "UnusableDestination", "open_store"]
+__all__ = ["KINDS", "Kind", "UnusableDestination", "open_store", "secrets_of"]
 
 
 class UnusableDestination(ConfigurationError):
@@ -24,30 +25,51 @@ class UnusableDestination(ConfigurationError):
 class Kind(NamedTuple):
     """A kind of store: ``module`` (beside this file) has ``open_store(destination, options)``.
 
-    ``requirement`` is what to install when importing the module fails.
+    ``requirement`` is what to install when importing the module fails. ``secrets`` are the environment
+    variables that hold its credentials; it has read them once ``open_store`` returns. ``talkative`` are the
+    libraries whose debug log would hold what opens the store.
     """
 
     module: str
     requirement: str
+    secrets: tuple[str, ...] = ()
+    talkative: tuple[str, ...] = ("urllib3",)
 
+
+_AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+_GOOGLE = ("GOOGLE_APPLICATION_CREDENTIALS",)
+_AZURE = (
+    "AZURE_STORAGE_CONNECTION_STRING",
+    "AZURE_STORAGE_ACCESS_KEY",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_CLIENT_SECRET",
+)
+_UPSTREAM = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 KINDS: dict[str, Kind] = {
-    "file": Kind("file", "jupyter-tracking"),
+    "file": Kind("file", "jupyter-tracking", talkative=()),
     "memory": Kind("memory", "jupyter-tracking"),
-    "s3": Kind("s3", "jupyter-tracking"),
-    "gs": Kind("gs", "jupyter-tracking[gs]"),
-    "wasb": Kind("azure", "jupyter-tracking[azure]"),
-    "wasbs": Kind("azure", "jupyter-tracking[azure]"),
-    "abfs": Kind("azure", "jupyter-tracking[azure]"),
-    "abfss": Kind("azure", "jupyter-tracking[azure]"),
+    "s3": Kind("s3", "jupyter-tracking", _AWS, ("botocore", "boto3", "urllib3")),
+    "gs": Kind("gs", "jupyter-tracking[gs]", _GOOGLE, ("google", "urllib3")),
+    "wasb": Kind("azure", "jupyter-tracking[azure]", _AZURE),
+    "wasbs": Kind("azure", "jupyter-tracking[azure]", _AZURE),
+    "abfs": Kind("azure", "jupyter-tracking[azure]", _AZURE),
+    "abfss": Kind("azure", "jupyter-tracking[azure]", _AZURE),
     "hdfs": Kind("hdfs", "jupyter-tracking[hdfs]"),
     "webhdfs": Kind("hdfs", "jupyter-tracking[hdfs]"),
     "swebhdfs": Kind("hdfs", "jupyter-tracking[hdfs]"),
     "viewfs": Kind("hdfs", "jupyter-tracking[hdfs]"),
-    "sftp": Kind("sftp", "jupyter-tracking[sftp]"),
-    "http": Kind("upstream", "jupyter-tracking"),
-    "https": Kind("upstream", "jupyter-tracking"),
+    "sftp": Kind("sftp", "jupyter-tracking[sftp]", talkative=("asyncssh",)),
+    "http": Kind("upstream", "jupyter-tracking", _UPSTREAM),
+    "https": Kind("upstream", "jupyter-tracking", _UPSTREAM),
 }
+
+
+def secrets_of(destination: str) -> tuple[str, ...]:
+    """The environment variables that may hold the credentials of the store at a destination."""
+    kind = KINDS.get(urlsplit(destination).scheme.lower())
+    return kind.secrets if kind else ()
 
 
 def open_store(destination: str, options: Options | None = None) -> ArtifactStore:
@@ -74,5 +96,8 @@ def open_store(destination: str, options: Options | None = None) -> ArtifactStor
             f"Artifacts at {scheme}:// need a package that is missing ({error.name}); "
             f"run: pip install '{kind.requirement}'"
         ) from error
+    for name in kind.talkative:
+        # At its lowest level it writes signed requests, and tokens with them, into the log.
+        logging.getLogger(name).setLevel(logging.INFO)
     opener = cast("Callable[[str, Options], ArtifactStore]", module.open_store)
     return opener(destination, options or Options())
