@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from . import artifact_values
-from .client.artifacts import Progress
+from .client.progress import Progress
 from .current_run import ActiveRun
+from .progress_bar import watched
 from .protocol import metrics, params, runs, tags
 from .protocol.artifacts import FileInfo
 from .protocol.enums import RunStatus
@@ -166,12 +167,18 @@ def log_artifact(
 ) -> None:
     """Store a file, or a folder under its own name, as artifacts of the active run.
 
+    What the run has already is not sent again, and a large file that broke off goes on where it stopped.
+
     Args:
         local_path: what to store.
         artifact_path: the folder in the run's artifacts; their root by default.
-        progress: called with (path, bytes so far, all bytes).
+        progress: called with (path, bytes so far, all bytes); a bar is shown if it is not given.
     """
-    tracker.artifacts(_run().run_id, progress).upload(Path(local_path).expanduser(), artifact_path or "")
+    source = Path(local_path).expanduser()
+    watched(
+        lambda watcher: tracker.artifacts(_run().run_id, watcher).upload(source, artifact_path or ""),
+        progress,
+    )
 
 
 def log_artifacts(
@@ -181,7 +188,10 @@ def log_artifacts(
     source = Path(local_dir).expanduser()
     if not source.is_dir():
         raise InvalidParameterValue(f"There is no folder {str(source)!r}.")
-    tracker.artifacts(_run().run_id, progress).upload_folder(source, artifact_path or "")
+    watched(
+        lambda watcher: tracker.artifacts(_run().run_id, watcher).upload_folder(source, artifact_path or ""),
+        progress,
+    )
 
 
 def log_text(text: str, artifact_file: str) -> None:
@@ -213,7 +223,7 @@ def log_value(value: Any, artifact_file: str) -> str:
         The artifact's name, completed by an ending if it had none.
     """
     if isinstance(value, Path):
-        tracker.artifacts(_run().run_id).upload(value, name=artifact_file)
+        watched(lambda watcher: tracker.artifacts(_run().run_id, watcher).upload(value, name=artifact_file))
         return artifact_file
     name, content = artifact_values.to_file(value, artifact_file)
     _log_file(name, content)
@@ -233,12 +243,16 @@ def download_artifacts(
 ) -> str:
     """Fetch an artifact, or a folder of them, of a run, the active one by default.
 
+    A download that broke off goes on where it stopped.
+
     Returns:
         The local path, in ``dst_path`` or else the current folder's ``artifacts/<run id>``.
     """
     run_id = run_id or _active().run_id
     target = Path("artifacts", run_id) if dst_path is None else Path(dst_path)
-    return str(tracker.artifacts(run_id, progress).download(artifact_path, target))
+    return watched(
+        lambda watcher: tracker.artifacts(run_id, watcher).download(artifact_path, target), progress
+    ).path
 
 
 def search_runs(

@@ -33,6 +33,7 @@ from .magic_line import (
     wants_help,
 )
 from .magic_table import MAGICS, sign
+from .progress_bar import NOTICEABLE_SIZE, described, watched
 from .protocol.errors import ResourceDoesNotExist, TrackingError
 from .run_list import Runs
 from .tracker import tracker
@@ -189,7 +190,7 @@ def _track_artifact(use: Use) -> None:
     variable = source.strip("{} $")
     if path is not None:
         name = f"{name}{path.name}" if name.endswith("/") else name or path.resolve().name
-        stored = fluent.log_value(path, name)
+        stored = _upload(path, name, use)
     elif source[0] in "{$" or source in use.scope:
         if not name and not variable.isidentifier():
             raise UsageFault(f"give it a name: %track_artifact {source} NAME")
@@ -197,6 +198,17 @@ def _track_artifact(use: Use) -> None:
     else:
         raise UsageFault(f"there is no file, folder or variable {source}")
     _say_logged(use, stored, active)
+
+
+def _upload(source: Path, name: str, use: Use) -> str:
+    """Store a file or folder; what to say of it, which is more than its name if it is large."""
+    run = fluent.active_run() or fluent.start_run()
+    report = watched(
+        lambda watcher: tracker.artifacts(run.run_id, watcher).upload(source, name=name),
+        quiet=use.quiet,
+        say=False,
+    )
+    return described(report) if report.were_there or report.size > NOTICEABLE_SIZE else name
 
 
 def _track_runs(use: Use) -> RunTable:

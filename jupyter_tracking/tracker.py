@@ -14,8 +14,9 @@ import time
 from collections.abc import Mapping
 
 from . import mlflow_bridge, notebook
-from .client.artifacts import Artifacts, Progress
+from .client.artifacts import Artifacts
 from .client.client import TrackingClient
+from .client.progress import Watcher
 from .client.retries import hurried
 from .client.session import Server, connect
 from .current_run import ActiveRun
@@ -135,12 +136,12 @@ class Tracker:
             with hurried(), contextlib.suppress(TrackingError):
                 self.end(self._main_runs[0], RunStatus.FINISHED)
 
-    def artifacts(self, run_id: str, progress: Progress | None = None) -> Artifacts:
+    def artifacts(self, run_id: str, watcher: Watcher | None = None) -> Artifacts:
         """The artifacts of a run."""
         active = self.active()
         known = active is not None and active.run_id == run_id
         location = active.info.artifact_uri if active and known else self.client.run(run_id).info.artifact_uri
-        return Artifacts(self.client, run_id, location, progress)
+        return Artifacts(self.client, run_id, location, watcher)
 
     def _connected(self) -> tuple[Server, TrackingClient]:
         with self._lock:

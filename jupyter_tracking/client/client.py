@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -99,7 +99,8 @@ class TrackingClient:
         Raises:
             TrackingError: the reply is an error, or none came.
         """
-        retries, attempt, looked = self._retries.now(), 0, self._find is None
+        retries, attempt = self._retries.now(), 0
+        looked = self._find is None or bool(request.elsewhere)
         while True:
             wait_hint = None
             try:
@@ -107,7 +108,7 @@ class TrackingClient:
                 if reply.status < 400:
                     return reply
                 wait_hint = reply.headers.get("Retry-After")
-                again, error = reply.status in STATUSES, _error_of(reply, self.url)
+                again, error = reply.status in STATUSES, _error_of(reply, _asked(request, self.url))
             except Unreachable as failure:
                 again, error = not failure.lasting, failure
             if not looked and isinstance(error, Unreachable | Unauthenticated):
@@ -224,6 +225,11 @@ def _http_request(call: Call[Request, Reply], request: Request) -> HttpRequest:
         return HttpRequest("GET", path, query, headers=_HEADERS)
     headers = {**_HEADERS, "Content-Type": "application/json"}
     return HttpRequest(call.verbs[0], path, body=wire.encode(request), headers=headers)
+
+
+def _asked(request: HttpRequest, url: str) -> str:
+    """Who was asked, for an error's text: without the query of a signed address, which is a key."""
+    return urlsplit(request.elsewhere).netloc if request.elsewhere else url
 
 
 def _error_of(reply: HttpReply, url: str) -> TrackingError:

@@ -18,7 +18,8 @@ STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 LONGEST_WAIT = 120.0
 MOST_RETRIES = 10
 
-_hurried: ContextVar[bool] = ContextVar("jupyter_tracking_hurried", default=False)
+_most: ContextVar[int | None] = ContextVar("jupyter_tracking_most_retries", default=None)
+"""Retries at most, if somebody waits."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ class Retries:
 
     def now(self) -> Retries:
         """These, or hardly any if a person is waiting (see ``hurried``)."""
-        return replace(self, total=min(self.total, 1), respect_retry_after=False) if _hurried.get() else self
+        most = _most.get()
+        if most is None:
+            return self
+        return replace(self, total=min(self.total, most), respect_retry_after=False)
 
     def wait(self, attempt: int, retry_after: str | None) -> float:
         """Seconds before sending for the ``attempt``-th time again, counted from 1."""
@@ -73,11 +77,21 @@ class Retries:
 @contextlib.contextmanager
 def hurried() -> Iterator[None]:
     """Within it a request is sent at most twice, without a wait: somebody sits before the cell."""
-    token = _hurried.set(True)
+    token = _most.set(1)
     try:
         yield
     finally:
-        _hurried.reset(token)
+        _most.reset(token)
+
+
+@contextlib.contextmanager
+def patient() -> Iterator[None]:
+    """Within it, and within ``hurried``, half a minute is waited: what is under way is worth it."""
+    token = _most.set(None if _most.get() is None else 4)
+    try:
+        yield
+    finally:
+        _most.reset(token)
 
 
 def number(environment: Mapping[str, str], name: str, default: float) -> float:

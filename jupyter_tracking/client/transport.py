@@ -48,13 +48,18 @@ class Unreachable(TemporarilyUnavailable):
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """What to send."""
+    """What to send.
+
+    Attributes:
+        elsewhere: a whole address to send to in place of ``path``; no credential of ours goes with it.
+    """
 
     method: str
-    path: str
+    path: str = ""
     query: Sequence[tuple[str, str]] = ()
     body: Body | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: str = ""
 
 
 class HttpReply:
@@ -108,24 +113,22 @@ class RequestsTransport:
         self.url = url.rstrip("/")
         self._timeout = number(environment, "MLFLOW_HTTP_REQUEST_TIMEOUT", 120.0)
         self._redirects = flag(environment, "MLFLOW_ALLOW_HTTP_REDIRECTS", default=True)
-        self._session = requests.Session()
-        # A corporate proxy cannot reach the loopback interface of this machine.
-        self._session.trust_env = urlsplit(self.url).hostname not in LOOPBACK
+        self._session = _session(self.url)
         self._session.verify = credentials.verify
         self._session.cert = credentials.client_certificate
         if credentials.authorization is not None:
             self._session.auth = _Authorization(credentials.authorization)
-        adapter = _LargeBlocks(pool_connections=10, pool_maxsize=10)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._verify = credentials.verify
+        self._bare: dict[str, requests.Session] = {}
 
     def send(self, request: HttpRequest) -> HttpReply:
         """Send once; the body of the reply is read as it is asked for."""
+        session = self._without_credentials(request.elsewhere) if request.elsewhere else self._session
         body = request.body() if callable(request.body) else request.body
         try:
-            response = self._session.request(
+            response = session.request(
                 request.method,
-                f"{self.url}/{request.path}",
+                request.elsewhere or f"{self.url}/{request.path}",
                 params=list(request.query),
                 data=body,
                 headers={"Accept-Encoding": "identity", **request.headers},
@@ -134,7 +137,7 @@ class RequestsTransport:
                 stream=True,
             )
         except requests.RequestException as error:
-            raise self._unreachable(error) from None
+            raise self._unreachable(error, request.elsewhere) from None
         finally:
             if body is not None and not isinstance(body, bytes):
                 body.close()
@@ -146,7 +149,25 @@ class RequestsTransport:
         except requests.RequestException as error:
             raise self._unreachable(error) from None
 
-    def _unreachable(self, error: requests.RequestException) -> Unreachable:
+    def _without_credentials(self, address: str) -> requests.Session:
+        """A session for the host of an address, which is told nothing of who we are."""
+        parts = urlsplit(address)
+        host = f"{parts.scheme}://{parts.netloc}"
+        if host not in self._bare:
+            session = _session(address)
+            # Set, so that nothing is taken from ~/.netrc.
+            session.auth = _Nobody()
+            session.verify = self._verify if self.url.startswith(f"{host}/") or self.url == host else True
+            self._bare[host] = session
+        return self._bare[host]
+
+    def _unreachable(self, error: requests.RequestException, elsewhere: str = "") -> Unreachable:
+        if elsewhere:
+            # Its query is a key to the store.
+            host = urlsplit(elsewhere).netloc
+            return Unreachable(
+                f"{host}, to which the tracking server at {self.url} sends us, does not answer."
+            )
         if isinstance(error, requests.exceptions.SSLError):
             return Unreachable(
                 f"The certificate of {self.url} cannot be checked; name its authorities in "
@@ -158,6 +179,23 @@ class RequestsTransport:
         if isinstance(error, requests.Timeout):
             return Unreachable(f"The tracking server at {self.url} did not answer in {self._timeout:g} s.")
         return Unreachable(f"The tracking server at {self.url} cannot be reached.")
+
+
+def _session(address: str) -> requests.Session:
+    session = requests.Session()
+    # A corporate proxy cannot reach the loopback interface of this machine.
+    session.trust_env = urlsplit(address).hostname not in LOOPBACK
+    adapter = _LargeBlocks(pool_connections=10, pool_maxsize=10)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+class _Nobody(AuthBase):
+    """Sets no header."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
 
 
 class _Authorization(AuthBase):

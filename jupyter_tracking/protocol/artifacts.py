@@ -12,12 +12,14 @@ import msgspec
 from msgspec import Meta
 
 from .call import Call, Empty
-from .limits import ArtifactPath, Int64, PageToken, Required, RunId
+from .limits import UPLOAD_PARTS, ArtifactPath, ArtifactsPerPage, Int64, PageToken, Required, RunId, Sha256
 
 UploadId = Annotated[str, Meta(min_length=1, max_length=2048)]
+Size = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+"""Bytes."""
 
 
-class FileInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+class FileInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A file or folder; ``file_size`` in bytes, absent for folders."""
 
     path: str
@@ -26,11 +28,15 @@ class FileInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ListArtifacts(msgspec.Struct, frozen=True):
-    """The artifacts of a run in one folder; paths are relative to the run's root."""
+    """The artifacts of a run in one folder; paths are relative to the run's root.
+
+    All of them come at once, or pages of up to ``max_results`` if that is given.
+    """
 
     run_id: RunId
     path: ArtifactPath = ""
     page_token: PageToken | None = None
+    max_results: ArtifactsPerPage | None = None
 
 
 class ArtifactList(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,23 +48,36 @@ class ArtifactList(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ListProxyArtifacts(msgspec.Struct, frozen=True):
-    """The files in one folder of the artifact proxy; paths are base names."""
+    """The files in one folder of the artifact proxy; paths are base names.
+
+    All of them come at once, or pages of up to ``max_results`` if that is given.
+    """
 
     path: ArtifactPath = ""
+    page_token: PageToken | None = None
+    max_results: ArtifactsPerPage | None = None
 
 
 class ProxyArtifactList(msgspec.Struct, frozen=True, omit_defaults=True):
     """Files and folders, by name."""
 
     files: list[FileInfo] = []
+    next_page_token: str | None = None
 
 
 class CreateMultipartUpload(msgspec.Struct, frozen=True):
-    """Begin an upload in parts; ``path`` is the file's name, ``artifact_path`` its folder."""
+    """Begin an upload in parts; ``path`` is the file's name, ``artifact_path`` its folder.
+
+    A client that also says ``size`` and ``sha256``, of the whole file, takes up an open upload of the same
+    file again.
+    """
 
     artifact_path: ArtifactPath
     path: Required
     num_parts: Int64
+    size: Size | None = None
+    sha256: Sha256 | None = None
+    part_size: Size | None = None
 
 
 class PartCredential(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,11 +88,21 @@ class PartCredential(msgspec.Struct, frozen=True, omit_defaults=True):
     headers: dict[str, str] = {}
 
 
-class MultipartUpload(msgspec.Struct, frozen=True):
-    """The upload's id, and where its parts go."""
+class StoredPart(msgspec.Struct, frozen=True):
+    """A part that has come before; ``size`` in bytes."""
+
+    part_number: int
+    size: int
+    etag: str
+
+
+class MultipartUpload(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The upload's id, where its parts go, and which of them need not be sent again."""
 
     upload_id: str
     credentials: list[PartCredential]
+    parts: list[StoredPart] = []
+    part_size: int | None = None
 
 
 class UploadedPart(msgspec.Struct, frozen=True):
@@ -90,7 +119,7 @@ class CompleteMultipartUpload(msgspec.Struct, frozen=True):
     artifact_path: ArtifactPath
     path: Required
     upload_id: UploadId
-    parts: Annotated[list[UploadedPart], Meta(max_length=10_000)] = []
+    parts: Annotated[list[UploadedPart], Meta(max_length=UPLOAD_PARTS)] = []
 
 
 class AbortMultipartUpload(msgspec.Struct, frozen=True):

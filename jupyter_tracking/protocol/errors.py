@@ -10,6 +10,7 @@
     ├── PermissionDenied              known, but may not
     ├── InvalidState                  the thing is in a state that forbids this
     ├── ResourceConflict              another request got there first
+    ├── PreconditionFailed            an artifact is not the version that the request names
     ├── RequestLimitExceeded          too many requests at once
     ├── NotImplementedHere            a permanent refusal: this server does not do that
     ├── TemporarilyUnavailable        try again: a queue is full, a database is away
@@ -28,6 +29,7 @@ __all__ = [
     "InvalidState",
     "NotImplementedHere",
     "PermissionDenied",
+    "PreconditionFailed",
     "RequestLimitExceeded",
     "ResourceAlreadyExists",
     "ResourceConflict",
@@ -101,6 +103,12 @@ class ResourceConflict(TrackingError):
     """Another request changed the same thing first."""
 
     error_code = "RESOURCE_CONFLICT"
+
+
+class PreconditionFailed(TrackingError):
+    """An artifact is not, or not there as, the version that the request asks for."""
+
+    error_code = "PRECONDITION_FAILED"
 
 
 class RequestLimitExceeded(TrackingError):

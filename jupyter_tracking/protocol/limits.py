@@ -41,6 +41,8 @@ ORDER_BY = 100
 HISTORY_RUNS = 100
 HISTORY_BULK_POINTS = 25_000
 HISTORY_INTERVAL_POINTS = 2500
+ARTIFACTS_PER_PAGE = 1000
+UPLOAD_PARTS = 10_000
 
 # Bytes.
 JSON_BODY = 4 * 2**20
@@ -60,6 +62,9 @@ ModelId = Annotated[str, Meta(min_length=1, max_length=256)]
 Filter = Annotated[str, Meta(max_length=FILTER)]
 PageToken = Annotated[str, Meta(max_length=16_384)]
 ArtifactPath = Annotated[str, Meta(max_length=4096)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+"""In hex."""
+ArtifactsPerPage = Annotated[int, Meta(ge=1, le=ARTIFACTS_PER_PAGE)]
 OrderBy = Annotated[list[Annotated[str, Meta(max_length=1024)]], Meta(max_length=ORDER_BY)]
 ExperimentIds = Annotated[list[ExperimentId], Meta(max_length=SEARCH_IDS)]
 

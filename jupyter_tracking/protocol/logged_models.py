@@ -11,7 +11,18 @@ from . import limits
 from .artifacts import ArtifactList
 from .call import Call, Empty
 from .enums import LoggedModelStatus
-from .limits import ArtifactPath, ExperimentId, ExperimentIds, Filter, Int32, Key, ModelId, PageToken, RunId
+from .limits import (
+    ArtifactPath,
+    ArtifactsPerPage,
+    ExperimentId,
+    ExperimentIds,
+    Filter,
+    Int32,
+    Key,
+    ModelId,
+    PageToken,
+    RunId,
+)
 from .metrics import Metric
 
 
@@ -152,10 +163,12 @@ class FoundLoggedModels(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ListLoggedModelArtifacts(msgspec.Struct, frozen=True):
-    """The artifacts of a logged model in one folder."""
+    """The artifacts of a logged model in one folder; paged as ``list_artifacts`` is."""
 
     model_id: ModelId
     artifact_directory_path: ArtifactPath = ""
+    page_token: PageToken | None = None
+    max_results: ArtifactsPerPage | None = None
 
 
 create_logged_model = Call(

@@ -258,6 +258,8 @@ def _text(kind: shape.StrType, raw: Any, name: str, required: bool) -> str:
         raise _missing(name)
     if kind.max_length is not None and len(raw) > kind.max_length:
         raise _invalid(raw, name, f"it has {len(raw)} characters and may have at most {kind.max_length}.")
+    if kind.pattern is not None and not re.search(kind.pattern, raw):
+        raise _invalid(raw, name, f"it does not have the form {kind.pattern}.")
     if "\0" in raw:
         raise _invalid(raw, name, "a NUL character cannot be stored; remove it.")
     try:

@@ -1,7 +1,8 @@
 // A browser of a run's artifacts: a tree (WAI-ARIA tree pattern), a preview, a download.
 //
-// Synced with the kernel: `run_name` and `files`, the entries of the root folder ({path, is_dir, size}). The
-// rest is asked for by messages {do: "list" | "preview" | "download", path}; see artifact_browser.py.
+// Synced with the kernel: `run_name`, `files`, the first entries of the root folder ({path, is_dir, size}), and
+// `token`, not empty if there are more. The rest is asked for by messages
+// {do: "list" | "preview" | "download" | "archive", path}; see artifact_browser.py.
 
 /** @typedef {{path: string, is_dir: boolean, size: string}} Entry */
 
@@ -54,21 +55,32 @@ class ArtifactBrowser {
       element("div", { class: "jt-tree" }, this.tree),
       this.preview,
     );
-    this.save.addEventListener("click", () => this.ask("download", this.chosen?.dataset.path ?? ""));
+    this.save.addEventListener("click", () => this.fetch());
     this.tree.addEventListener("click", (event) => this.clicked(event));
     this.tree.addEventListener("keydown", (event) => this.pressed(event));
     this.load();
   }
 
   load() {
-    this.fill(this.tree, this.model.get("files"), 0);
+    this.tree.replaceChildren(...this.items("", this.model.get("files"), this.model.get("token"), 0));
     this.tree.querySelector("li")?.setAttribute("tabindex", "0");
     if (!this.tree.childElementCount) this.say("This run has no artifacts.");
   }
 
-  /** @param {HTMLElement} list @param {Entry[]} entries @param {number} depth */
-  fill(list, entries, depth) {
-    list.replaceChildren(...entries.map((entry) => this.item(entry, depth)));
+  /** @param {string} folder @param {Entry[]} entries @param {string} token @param {number} depth */
+  items(folder, entries, token, depth) {
+    const nodes = entries.map((entry) => this.item(entry, depth));
+    if (token) nodes.push(this.more(folder, token, depth));
+    return nodes;
+  }
+
+  /** @param {string} folder @param {string} token @param {number} depth The last line of a long folder. */
+  more(folder, token, depth) {
+    const line = element("div", { class: "jt-entry jt-more" }, "more …");
+    line.style.setProperty("--jt-depth", String(depth));
+    const node = element("li", { role: "treeitem", tabindex: "-1", "aria-selected": "false" }, line);
+    Object.assign(node.dataset, { folder, token, depth: String(depth) });
+    return node;
   }
 
   /** @param {Entry} entry @param {number} depth */
@@ -91,10 +103,17 @@ class ArtifactBrowser {
     return node;
   }
 
-  /** @param {string} action @param {string} path */
-  ask(action, path) {
-    this.say(action === "download" ? `Fetching ${baseName(path)} …` : "Loading …");
-    this.model.send({ do: action, path });
+  /** @param {string} action @param {string} path @param {string} [token] */
+  ask(action, path, token = "") {
+    const fetching = action === "download" || action === "archive";
+    this.say(fetching ? `Fetching ${baseName(path)} …` : "Loading …");
+    this.model.send(token ? { do: action, path, token } : { do: action, path });
+  }
+
+  /** Have what is chosen sent here: a file as it is, a folder as a ZIP file. */
+  fetch() {
+    const folder = this.chosen?.hasAttribute("aria-expanded");
+    this.ask(folder ? "archive" : "download", this.chosen?.dataset.path ?? "");
   }
 
   /** @param {any} answer @param {DataView[]} buffers */
@@ -102,15 +121,24 @@ class ArtifactBrowser {
     if (answer.fault) this.say(answer.fault, true);
     else if (answer.do === "list") this.listed(answer);
     else if (answer.do === "preview") this.previewed(answer, buffers);
-    else if (answer.do === "download") this.downloaded(answer.path, buffers);
+    else if (answer.do === "download") this.downloaded(baseName(answer.path), buffers);
+    else if (answer.do === "archive") this.downloaded(`${baseName(answer.path)}.zip`, buffers);
   }
 
-  /** @param {{path: string, files: Entry[]}} answer */
+  /** @param {{path: string, files: Entry[], token: string}} answer */
   listed(answer) {
     this.say("");
-    const node = this.find(answer.path);
+    const { path, files, token } = answer;
+    const more = this.all().find((item) => item.dataset.folder === path);
+    if (more) {
+      const nodes = this.items(path, files, token, Number(more.dataset.depth));
+      more.replaceWith(...nodes);
+      if (more === this.chosen && nodes[0]) this.choose(nodes[0]);
+      return;
+    }
+    const node = this.find(path);
     const list = node?.querySelector("ul");
-    if (node && list) this.fill(list, answer.files, Number(node.dataset.depth) + 1);
+    if (node && list) list.replaceChildren(...this.items(path, files, token, Number(node.dataset.depth) + 1));
   }
 
   /** @param {any} answer @param {DataView[]} buffers */
@@ -137,11 +165,11 @@ class ArtifactBrowser {
     return element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
   }
 
-  /** @param {string} path @param {DataView[]} buffers */
-  downloaded(path, buffers) {
-    this.say(`${baseName(path)} is in the browser's downloads.`);
+  /** @param {string} name @param {DataView[]} buffers */
+  downloaded(name, buffers) {
+    this.say(`${name} is in the browser's downloads.`);
     const address = this.saved.make(buffers, "application/octet-stream");
-    element("a", { href: address, download: baseName(path) }).click();
+    element("a", { href: address, download: name }).click();
   }
 
   clicked(/** @type {MouseEvent} */ event) {
@@ -149,10 +177,12 @@ class ArtifactBrowser {
     if (item) this.open(/** @type {HTMLElement} */ (item));
   }
 
-  /** @param {HTMLElement} item Choose it; a folder opens or closes, a file is shown. */
+  /** @param {HTMLElement} item Choose it; a folder opens or closes, a file is shown, "more" brings more. */
   open(item) {
     this.choose(item);
-    if (item.hasAttribute("aria-expanded")) this.expand(item, item.getAttribute("aria-expanded") === "false");
+    const { folder, token } = item.dataset;
+    if (folder !== undefined) this.ask("list", folder, token);
+    else if (item.hasAttribute("aria-expanded")) this.expand(item, item.getAttribute("aria-expanded") === "false");
     else this.ask("preview", item.dataset.path ?? "");
   }
 
@@ -161,7 +191,8 @@ class ArtifactBrowser {
     this.chosen?.setAttribute("aria-selected", "false");
     this.chosen = item;
     item.setAttribute("aria-selected", "true");
-    /** @type {HTMLButtonElement} */ (this.save).disabled = item.hasAttribute("aria-expanded");
+    /** @type {HTMLButtonElement} */ (this.save).disabled = item.dataset.path === undefined;
+    this.save.textContent = item.hasAttribute("aria-expanded") ? "Download folder" : "Download";
     this.focus(item);
   }
 
@@ -196,8 +227,7 @@ class ArtifactBrowser {
 
   /** The items that no closed folder hides, in order. */
   visible() {
-    const all = /** @type {HTMLElement[]} */ ([...this.tree.querySelectorAll("li")]);
-    return all.filter((item) => !item.parentElement?.closest("[hidden]"));
+    return this.all().filter((item) => !item.parentElement?.closest("[hidden]"));
   }
 
   /** @param {HTMLElement} item */
@@ -209,8 +239,11 @@ class ArtifactBrowser {
 
   /** @param {string} path @returns {HTMLElement | undefined} */
   find(path) {
-    const all = /** @type {HTMLElement[]} */ ([...this.tree.querySelectorAll("li")]);
-    return all.find((item) => item.dataset.path === path);
+    return this.all().find((item) => item.dataset.path === path);
+  }
+
+  all() {
+    return /** @type {HTMLElement[]} */ ([...this.tree.querySelectorAll("li")]);
   }
 
   /** @param {string} text @param {boolean} [fault] */

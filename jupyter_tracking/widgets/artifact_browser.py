@@ -1,8 +1,9 @@
 """A browser of a run's artifacts: a tree, a preview, a download. All of it comes through the kernel.
 
-Messages from the browser are ``{"do": "list" | "preview" | "download", "path": …}``. Each is answered with
-the same ``do`` and ``path`` and with ``files``, or with a preview, or with ``total`` and one buffer for each
-part of the file; or with ``fault``, a sentence.
+Messages from the browser are ``{"do": "list" | "preview" | "download" | "archive", "path": …}``. Each is
+answered with the same ``do`` and ``path`` and with ``files``, or with a preview, or with one buffer for each
+part of the file, or of the folder as a ZIP file; or with ``fault``, a sentence. Of a long folder come
+``files`` and a ``token``, with which ``list`` goes on.
 """
 
 from __future__ import annotations
@@ -20,16 +21,20 @@ import anywidget
 import traitlets
 
 from ..client.artifacts import Artifacts
+from ..client.transport import HttpReply
 from ..fluent import last_active_run
+from ..progress_bar import watched
 from ..protocol.artifacts import FileInfo
 from ..protocol.errors import InvalidParameterValue, TrackingError
+from ..sizes import size_of
 from ..tracker import tracker
-from .file_table import size_of, to_html, to_text
+from .file_table import to_html, to_text
 
 TEXT_PREVIEW = 256 * 1024
 IMAGE_PREVIEW = 8 * 2**20
 DOWNLOAD_LIMIT = 256 * 2**20
 CSV_ROWS = 50
+LIST_PAGE = 500
 STATIC_FILES = 200
 IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/svg+xml"})
 
@@ -48,6 +53,7 @@ class ArtifactBrowser(anywidget.AnyWidget):
 
     run_name = traitlets.Unicode().tag(sync=True)
     files = traitlets.List(traitlets.Dict()).tag(sync=True)
+    token = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, run_id: str | None = None) -> None:
         if run_id is None:
@@ -58,7 +64,7 @@ class ArtifactBrowser(anywidget.AnyWidget):
         info = tracker.client.run(run_id).info
         self.run_id = run_id
         self._artifacts = Artifacts(tracker.client, run_id, info.artifact_uri)
-        super().__init__(run_name=info.run_name, files=_entries(self._artifacts.list()))
+        super().__init__(run_name=info.run_name, **self._page(""))
         self.on_msg(self._heard)
 
     def list(self, path: str = "") -> list[FileInfo]:
@@ -67,7 +73,8 @@ class ArtifactBrowser(anywidget.AnyWidget):
 
     def download(self, path: str = "", folder: str | Path = ".") -> Path:
         """Fetch an artifact, or a folder of them, to where the kernel runs."""
-        return self._artifacts.download(path, Path(folder))
+        report = watched(lambda watcher: tracker.artifacts(self.run_id, watcher).download(path, Path(folder)))
+        return Path(report.path)
 
     def __repr__(self) -> str:
         return to_text(self.run_name, self._some_files())
@@ -89,6 +96,10 @@ class ArtifactBrowser(anywidget.AnyWidget):
             pass
         return files
 
+    def _page(self, path: str, token: str = "") -> dict[str, Any]:
+        found = self._artifacts.page(path, token or None, LIST_PAGE)
+        return {"files": _entries(found.files), "token": found.next_page_token or ""}
+
     def _heard(self, _widget: object, content: Any, _buffers: object) -> None:
         if not isinstance(content, dict) or not isinstance(content.get("path"), str):
             return
@@ -97,20 +108,22 @@ class ArtifactBrowser(anywidget.AnyWidget):
         buffers: Sequence[bytes] = []
         try:
             if do == "list":
-                answer["files"] = _entries(self.list(path))
+                answer.update(self._page(path, str(content.get("token", ""))))
             elif do == "preview":
                 found, buffers = preview(self._artifacts, path)
                 answer.update(found)
             elif do == "download":
-                buffers = self._parts(path)
+                buffers = self._parts(path, self._artifacts.open(path))
+            elif do == "archive":
+                buffers = self._parts(path, self._artifacts.open_archive(path))
         except (TrackingError, OSError) as error:
             answer["fault"] = str(error)
         self.send(answer, buffers=list(buffers))
 
-    def _parts(self, path: str) -> Sequence[bytes]:
-        """A file for the browser to save, which holds it whole in memory: not for large ones."""
+    def _parts(self, path: str, content: HttpReply) -> Sequence[bytes]:
+        """What comes for the browser to save, which holds it whole in memory: not for large ones."""
         parts, size = [], 0
-        with self._artifacts.open(path) as reply:
+        with content as reply:
             announced = int(reply.headers.get("Content-Length") or 0)
             for chunk in reply.chunks if announced <= DOWNLOAD_LIMIT else ():
                 parts.append(chunk)

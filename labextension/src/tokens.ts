@@ -84,6 +84,7 @@ export interface IRunPage {
 
 export interface IArtifactList {
   readonly files?: readonly IArtifact[];
+  readonly next_page_token?: string;
 }
 
 /** The body of every refusal. */

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from jupyter_tracking.client.artifacts import Artifacts, proxy_path, safe_path
+from jupyter_tracking.client.artifact_paths import proxy_path, safe_path
+from jupyter_tracking.client.artifacts import Artifacts
 from jupyter_tracking.client.client import TrackingClient
 from jupyter_tracking.client.credentials import Credentials, bearer
+from jupyter_tracking.client.downloads import Damaged
+from jupyter_tracking.client.progress import Told
 from jupyter_tracking.client.retries import Retries
 from jupyter_tracking.client.transport import RequestsTransport, Unreachable
 from jupyter_tracking.protocol import runs
@@ -17,6 +23,7 @@ from jupyter_tracking.protocol.errors import (
     InvalidParameterValue,
     NotImplementedHere,
     ResourceDoesNotExist,
+    TrackingError,
 )
 from tests.client.scripted import Answer, scripted
 from tests.servers import Server
@@ -38,7 +45,7 @@ def artifacts(tracking_server: Server, moved: Moved) -> Artifacts:
     def note(path: str, done: int, total: int | None) -> None:
         moved.append((path, done, total))
 
-    return Artifacts(client, info.run_id, info.artifact_uri, note)
+    return Artifacts(client, info.run_id, info.artifact_uri, Told(note))
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -68,7 +75,7 @@ def test_a_folder_goes_up_and_comes_down(artifacts: Artifacts, folder: Path, tmp
     assert {entry.path: entry.file_size for entry in artifacts.walk() if entry.file_size} == {
         f"model/{name}": len(content) for name, content in FILES.items() if content
     }
-    assert artifacts.download("model", tmp_path / "down") == tmp_path / "down" / "model"
+    assert artifacts.download("model", tmp_path / "down").path == str(tmp_path / "down" / "model")
     assert tree(tmp_path / "down" / "model") == FILES
     artifacts.download("", tmp_path / "all")
     assert tree(tmp_path / "all" / "model") == FILES
@@ -86,7 +93,7 @@ def test_one_file_comes_down_alone(artifacts: Artifacts, tmp_path: Path) -> None
     artifacts.upload_bytes(b"new", "d/f.txt")
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "f.txt").write_bytes(b"older and longer")
-    assert artifacts.download("d/f.txt", tmp_path).read_bytes() == b"new"
+    assert Path(artifacts.download("d/f.txt", tmp_path).path).read_bytes() == b"new"
     assert tree(tmp_path) == {"d/f.txt": b"new"}
 
 
@@ -120,6 +127,10 @@ def test_normal_form() -> None:
     assert [safe_path(path) for path in ("", ".", "a//b/", "./a")] == ["", "", "a/b", "a"]
 
 
+LISTING = Answer(body=b'{"root_uri": "x"}')
+LARGE = 3 << 20
+
+
 def of_scripted(url: str) -> Artifacts:
     client = TrackingClient(RequestsTransport(url, Credentials()), Retries(total=0))
     return Artifacts(client, "r", "mlflow-artifacts:/0/r/artifacts")
@@ -145,7 +156,104 @@ def test_half_a_file_is_no_file(tmp_path: Path) -> None:
 def test_a_broken_download_begins_anew(tmp_path: Path) -> None:
     cut = Answer(body=b"half", promised=8)
     with scripted(Answer(body=b'{"root_uri": "x"}'), cut, Answer(body=b"whole")) as server:
-        assert of_scripted(server.url).download("f", tmp_path).read_bytes() == b"whole"
+        of_scripted(server.url).download("f", tmp_path)
+    assert tree(tmp_path) == {"f": b"whole"}
+
+
+def test_a_broken_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    etag, first = {"ETag": '"v1"'}, bytes(LARGE)
+    rest = Answer(206, b"\0rest", {**etag, "Content-Range": f"bytes {LARGE - 1}-{LARGE + 3}/{LARGE + 4}"})
+    with scripted(LISTING, Answer(body=first, promised=LARGE + 4, headers=etag), rest) as server:
+        of_scripted(server.url).download("f", tmp_path)
+        asked = server.asked[-1].headers
+    assert (asked["Range"], asked["If-Range"]) == (f"bytes={LARGE - 1}-", '"v1"')
+    assert tree(tmp_path) == {"f": first + b"rest"}
+
+
+def test_a_broken_download_of_what_was_replaced_begins_anew(tmp_path: Path) -> None:
+    cut = Answer(body=bytes(LARGE), promised=LARGE + 9, headers={"ETag": '"v1"'})
+    with scripted(LISTING, cut, Answer(body=b"another", headers={"ETag": '"v2"'})) as server:
+        of_scripted(server.url).download("f", tmp_path)
+    assert tree(tmp_path) == {"f": b"another"}
+
+
+def test_a_download_that_was_given_up_is_taken_up_by_the_next(tmp_path: Path) -> None:
+    first, rest = os.urandom(LARGE), b"the rest"
+    whole = sha256(first + rest).hexdigest()
+    headers = {"ETag": f'"{whole}"'}
+    cut = Answer(body=first, promised=LARGE + len(rest), headers=headers)
+    with scripted(LISTING, cut, Answer(403)) as server, pytest.raises(TrackingError):
+        of_scripted(server.url).download("f", tmp_path)
+    left = [(path.startswith("."), content) for path, content in tree(tmp_path).items()]
+    assert left == [(True, first[:-1])]
+    there = f"bytes {LARGE - 2}-{LARGE + len(rest) - 1}/{LARGE + len(rest)}"
+    with scripted(LISTING, Answer(206, first[-2:] + rest, {**headers, "Content-Range": there})) as server:
+        of_scripted(server.url).download("f", tmp_path)
+        assert server.asked[-1].headers["Range"] == f"bytes={LARGE - 2}-"
+    assert tree(tmp_path) == {"f": first + rest}
+
+
+def test_a_leftover_of_another_version_is_no_part_of_the_file(tmp_path: Path) -> None:
+    cut = Answer(body=bytes(LARGE), promised=LARGE + 1, headers={"ETag": '"v1"'})
+    with scripted(LISTING, cut, Answer(403)) as server, pytest.raises(TrackingError):
+        of_scripted(server.url).download("f", tmp_path)
+    with scripted(LISTING, Answer(body=b"v2", headers={"ETag": '"v2"'})) as server:
+        of_scripted(server.url).download("f", tmp_path)
+    assert tree(tmp_path) == {"f": b"v2"}
+
+
+def test_a_leftover_that_leads_elsewhere_is_not_written_to(tmp_path: Path) -> None:
+    cut = Answer(body=bytes(LARGE), promised=LARGE + 1, headers={"ETag": '"v1"'})
+    with scripted(LISTING, cut, Answer(403)) as server, pytest.raises(TrackingError):
+        of_scripted(server.url).download("f", tmp_path / "down")
+    (left,) = (tmp_path / "down").iterdir()
+    left.rename(tmp_path / "precious")
+    left.symlink_to(tmp_path / "precious")
+    with scripted(LISTING, Answer(body=b"whole", headers={"ETag": '"v1"'})) as server:
+        of_scripted(server.url).download("f", tmp_path / "down")
+        assert "Range" not in server.asked[-1].headers
+    assert (tmp_path / "precious").read_bytes() == bytes(LARGE - 1)
+    assert (tmp_path / "down" / "f").read_bytes() == b"whole"
+
+
+def test_a_part_that_was_not_asked_for_is_not_taken(tmp_path: Path) -> None:
+    cut = Answer(body=bytes(LARGE), promised=LARGE + 4, headers={"ETag": '"v1"'})
+    wrong = Answer(206, b"rest", {"Content-Range": "bytes 0-3/9"})
+    with scripted(LISTING, cut, wrong, Answer(body=b"whole")) as server:
+        of_scripted(server.url).download("f", tmp_path)
+    assert tree(tmp_path) == {"f": b"whole"}
+
+
+def test_a_download_that_comes_damaged_is_fetched_again_and_at_last_refused(tmp_path: Path) -> None:
+    digest = base64.b64encode(sha256(b"right").digest()).decode()
+    headers = {"Digest": f"sha-256={digest}", "ETag": '"v1"'}
+    wrong, right = Answer(body=b"wrong", headers=headers), Answer(body=b"right", headers=headers)
+    with scripted(LISTING, wrong, right) as server:
+        of_scripted(server.url).download("f", tmp_path / "once")
+    with scripted(LISTING, wrong) as server, pytest.raises(Damaged, match="f came damaged: its sha256 is"):
+        of_scripted(server.url).download("f", tmp_path / "always")
+    assert tree(tmp_path) == {"once/f": b"right"}
+
+
+def test_a_file_that_is_there_is_not_sent_again(artifacts: Artifacts, tmp_path: Path) -> None:
+    (tmp_path / "f.bin").write_bytes(os.urandom(LARGE))
+    assert artifacts.upload(tmp_path / "f.bin").were_there == 0
+    assert artifacts.upload(tmp_path / "f.bin").were_there == 1
+    (tmp_path / "f.bin").write_bytes(os.urandom(LARGE))
+    assert artifacts.upload(tmp_path / "f.bin").were_there == 0
+    artifacts.download("f.bin", tmp_path / "down")
+    assert (tmp_path / "down" / "f.bin").read_bytes() == (tmp_path / "f.bin").read_bytes()
+
+
+def test_a_folder_is_listed_in_pages(tmp_path: Path) -> None:
+    def page(name: str, more: dict[str, str]) -> Answer:
+        files = [{"path": name, "is_dir": False, "file_size": 2}]
+        return Answer(body=json.dumps({"root_uri": "x", "files": files, **more}).encode())
+
+    with scripted(page("a", {"next_page_token": "2"}), page("b", {})) as server:
+        assert [entry.path for entry in of_scripted(server.url).walk()] == ["a", "b"]
+        assert all("max_results=1000" in asked.path for asked in server.asked)
+        assert "page_token=2" in server.asked[1].path
 
 
 def test_an_upload_that_is_retried_is_sent_whole(tmp_path: Path) -> None:

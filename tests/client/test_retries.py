@@ -6,7 +6,7 @@ import pytest
 
 from jupyter_tracking.client.client import TrackingClient
 from jupyter_tracking.client.credentials import Credentials
-from jupyter_tracking.client.retries import Retries, hurried
+from jupyter_tracking.client.retries import Retries, hurried, patient
 from jupyter_tracking.client.transport import RequestsTransport, Transport, Unreachable
 from jupyter_tracking.protocol import runs
 from jupyter_tracking.protocol.errors import (
@@ -115,3 +115,14 @@ def test_a_permanent_refusal_keeps_its_meaning() -> None:
     refusal = Answer(501, b'{"error_code": "NOT_IMPLEMENTED", "message": "no parts here"}')
     with scripted(refusal) as server, pytest.raises(NotImplementedHere, match="no parts here"):
         search(server.url, [])
+
+
+def test_large_transfers_wait_longer_than_a_person_does_otherwise() -> None:
+    retries = Retries(total=7)
+    with hurried():
+        assert retries.now().total == 1
+        with patient():
+            assert retries.now().total == 4
+        assert retries.now().total == 1
+    with patient():
+        assert retries.now() is retries

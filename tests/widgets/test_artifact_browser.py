@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from typing import Any
 
 import pytest
 
 from jupyter_tracking.protocol.artifacts import FileInfo
-from jupyter_tracking.widgets.file_table import size_of, to_html, to_text
+from jupyter_tracking.sizes import size_of
+from jupyter_tracking.widgets.file_table import to_html, to_text
 from tests.kernels import Kernel
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -92,13 +95,30 @@ def test_an_image_and_a_download_come_as_bytes(notebook: Kernel, widget: str) ->
         assert b"".join(buffers) == FILES[path]
 
 
+def test_a_folder_comes_as_a_zip_file(notebook: Kernel, widget: str) -> None:
+    _, buffers = notebook.ask(widget, {"do": "archive", "path": "data"})
+    with zipfile.ZipFile(io.BytesIO(b"".join(buffers))) as packed:
+        assert packed.namelist() == ["table.csv", "tabs.tsv"]
+        assert packed.read("tabs.tsv") == FILES["data/tabs.tsv"]
+
+
+def test_a_long_folder_comes_in_pages(notebook: Kernel, widget: str) -> None:
+    notebook.run("import jupyter_tracking.widgets.artifact_browser as module\nmodule.LIST_PAGE = 1")
+    first, _ = notebook.ask(widget, {"do": "list", "path": "data"})
+    assert [entry["path"] for entry in first["files"]] == ["data/table.csv"]
+    rest, _ = notebook.ask(widget, {"do": "list", "path": "data", "token": first["token"]})
+    assert ([entry["path"] for entry in rest["files"]], rest["token"]) == (["data/tabs.tsv"], "")
+    notebook.run("module.LIST_PAGE = 500")
+
+
 def test_a_file_too_large_for_the_browser_is_refused_with_the_way_to_get_it(
     notebook: Kernel, widget: str
 ) -> None:
-    notebook.run("import jupyter_tracking.widgets.artifact_browser as module\nmodule.DOWNLOAD_LIMIT = 1000")
-    answer, buffers = notebook.ask(widget, {"do": "download", "path": "big.txt"})
-    assert buffers == []
-    assert 'jupyter_tracking.download_artifacts("' in answer["fault"]
+    notebook.run("import jupyter_tracking.widgets.artifact_browser as module\nmodule.DOWNLOAD_LIMIT = 300")
+    for action, path in (("download", "big.txt"), ("archive", "data")):
+        answer, buffers = notebook.ask(widget, {"do": action, "path": path})
+        assert buffers == []
+        assert 'jupyter_tracking.download_artifacts("' in answer["fault"]
 
 
 @pytest.mark.parametrize("path", ["nothing", "../x"])

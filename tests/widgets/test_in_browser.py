@@ -279,6 +279,32 @@ def test_a_download_is_saved_by_the_browser(page: Page) -> None:
     assert Path(found.value.path()).read_text() == "the content"
 
 
+def test_a_folder_is_saved_as_a_zip_file(page: Page) -> None:
+    show(page, "artifact_browser", FILES)
+    page.get_by_text("data").click()
+    page.get_by_role("button", name="Download folder").click()
+    assert page.evaluate("sent.at(-1)") == {"do": "archive", "path": "data"}
+    with page.expect_download() as found:
+        answer(page, {"do": "archive", "path": "data"}, "packed")
+    assert found.value.suggested_filename == "data.zip"
+    assert Path(found.value.path()).read_text() == "packed"
+
+
+def test_a_long_folder_goes_on_when_asked(page: Page) -> None:
+    show(page, "artifact_browser", {**FILES, "token": "t1"})
+    page.get_by_text("more …").click()
+    assert page.evaluate("sent") == [{"do": "list", "path": "", "token": "t1"}]
+    expect(page.get_by_role("button", name="Download")).to_be_disabled()
+    more = [{"path": f"zz{number}.bin", "is_dir": False, "size": "3 B"} for number in range(2)]
+    answer(page, {"do": "list", "path": "", "files": more, "token": "t2"})
+    expect(page.locator("li:focus")).to_have_attribute("data-path", "zz0.bin")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    assert page.evaluate("sent.at(-1)") == {"do": "list", "path": "", "token": "t2"}
+    answer(page, {"do": "list", "path": "", "files": [], "token": ""})
+    expect(page.get_by_text("more …")).to_have_count(0)
+
+
 def test_a_fault_is_said(page: Page) -> None:
     show(page, "artifact_browser", FILES)
     page.get_by_text("data").click()

@@ -50,13 +50,24 @@ export class TrackingClient {
   }
 
   /** The files and folders directly below `path`; the root is the empty path. */
-  listArtifacts(runId: string, path: string): Promise<IArtifactList> {
-    return this._get('artifacts/list', path ? { run_id: runId, path } : { run_id: runId });
+  listArtifacts(runId: string, path: string, page: IPageRequest): Promise<IArtifactList> {
+    return this._get('artifacts/list', {
+      run_id: runId,
+      max_results: String(page.maxResults),
+      ...(path && { path }),
+      ...(page.pageToken && { page_token: page.pageToken })
+    });
   }
 
   /** Where the browser gets the bytes of an artifact. */
   artifactUrl(runId: string, path: string): string {
     const query = URLExt.objectToQueryString({ run_id: runId, path });
+    return URLExt.join(this._settings.baseUrl, 'tracking/get-artifact') + query;
+  }
+
+  /** Where it gets a folder as one file; the empty path is all artifacts of the run. */
+  archiveUrl(runId: string, path: string): string {
+    const query = URLExt.objectToQueryString({ run_id: runId, path, format: 'zip' });
     return URLExt.join(this._settings.baseUrl, 'tracking/get-artifact') + query;
   }
 
