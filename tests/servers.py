@@ -35,6 +35,7 @@ START_TIMEOUT = 120.0
 """Seconds until `/health` must answer; stock mlflow needs up to a minute on a busy machine."""
 STOP_TIMEOUT = 30.0
 BASE_URL = "/user/jane/"
+_FOREIGN = ("MLFLOW_", "JUPYTER", "JPY_", "AWS_", "AZURE_", "GOOGLE_")
 TOKEN_LINE = re.compile(r"export MLFLOW_TRACKING_TOKEN=['\"]?([^\s'\"]+)")
 
 
@@ -106,7 +107,9 @@ def start_standalone(
     backend: str | None = None,
     auth: str = "token",
     port: int | None = None,
+    prefix: str = "",
     options: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> Server:
     """Start `jupyter tracking server` with its state below `folder`.
 
@@ -115,15 +118,19 @@ def start_standalone(
         backend: the backend store's URI; SQLite in `folder` by default.
         auth: `token`, or `none` for anybody.
         port: the port; a free one by default. A restart may ask for the same one.
-        options: further flags.
+        prefix: `--static-prefix`, as `/user/jane/tracking`.
+        options: further flags; a flag that is given again wins.
+        variables: further environment variables, such as an object store's credentials.
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
     command = [sys.executable, "-m", "jupyter_tracking_server", "server"]
     command += ["--backend-store-uri", backend or f"sqlite:///{folder / 'tracking.db'}"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--auth", auth, *options]
-    server = _start(command, f"http://127.0.0.1:{port}", folder, jupyter_environment(folder))
+    command += ["--host", "127.0.0.1", "--port", str(port), "--auth", auth]
+    command += [*(["--static-prefix", prefix] if prefix else []), *options]
+    environment = {**jupyter_environment(folder), **(variables or {})}
+    server = _start(command, f"http://127.0.0.1:{port}{prefix}", folder, environment)
     return server if auth == "none" else _with_printed_token(server)
 
 
@@ -133,6 +140,7 @@ def start_embedded(
     backend: str | None = None,
     program: str = "jupyter_server",
     options: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> Server:
     """Start a Jupyter Server under `/user/jane/` with the tracking extension; the token is Jupyter's own.
 
@@ -141,10 +149,11 @@ def start_embedded(
         backend: the backend store's URI; the extension's own default (below Jupyter's data folder) if None.
         program: the module to run; `jupyterlab` is `jupyter lab`.
         options: further flags of `jupyter server`.
+        variables: further environment variables.
     """
     folder.mkdir(parents=True, exist_ok=True)
     port, token = free_port(), secrets.token_hex(16)
-    environment = {**jupyter_environment(folder), "JUPYTER_TOKEN": token}
+    environment = {**jupyter_environment(folder), **(variables or {}), "JUPYTER_TOKEN": token}
     command = [sys.executable, "-m", program, "--no-browser", "--allow-root"]
     command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     command += [f"--ServerApp.base_url={BASE_URL}", f"--ServerApp.root_dir={folder}"]
@@ -156,7 +165,13 @@ def start_embedded(
 
 
 def start_stock_mlflow(
-    program: Path, folder: Path, *, backend: str | None = None, prefix: str = "", options: Sequence[str] = ()
+    program: Path,
+    folder: Path,
+    *,
+    backend: str | None = None,
+    prefix: str = "",
+    options: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> Server:
     """Start `mlflow server` as its documentation says, with all its defaults.
 
@@ -166,6 +181,7 @@ def start_stock_mlflow(
         backend: the backend store's URI; SQLite in `folder` by default.
         prefix: `--static-prefix`, as `/user/jane/tracking`.
         options: further flags.
+        variables: further environment variables.
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
@@ -179,6 +195,7 @@ def start_stock_mlflow(
     if prefix:
         command += ["--static-prefix", prefix]
     environment = {**jupyter_environment(folder), "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    environment |= variables or {}
     return _start(command, f"http://127.0.0.1:{port}{prefix}", folder, environment)
 
 
@@ -259,12 +276,14 @@ def free_port() -> int:
 def jupyter_environment(folder: Path) -> dict[str, str]:
     """This process's environment with home, Jupyter's folders and temporary files below `folder`.
 
-    Variables that would lead a client or server elsewhere (MLFLOW_*, JUPYTERHUB_*, proxies) are left out.
+    Variables that would lead a client or server elsewhere (MLFLOW_*, JUPYTERHUB_*, proxies) are left out, and
+    those of object stores (AWS_*, AZURE_*, GOOGLE_*).
     """
     clean = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("MLFLOW_", "JUPYTER", "JPY_")) and not name.lower().endswith("_proxy")
+        if not name.startswith(("MLFLOW_", "JUPYTER", "JPY_", "AWS_", "AZURE_", "GOOGLE_"))
+        and not name.lower().endswith("_proxy")
     }
     places = {
         "HOME": folder / "home",

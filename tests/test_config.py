@@ -140,7 +140,30 @@ def test_the_database_is_absolute_and_of_a_kind_that_is_known(
 def test_new_experiments_are_proxied_unless_told_otherwise() -> None:
     assert Settings().artifact_root == "mlflow-artifacts:"
     assert Settings(default_artifact_root="s3://bucket/x/").artifact_root == "s3://bucket/x"
-    assert Settings(serve_artifacts=False, artifacts_destination="/a/").artifact_root == "/a"
+    assert Settings(serve_artifacts=False, artifacts_destination="/a/").artifact_root == "file:///a"
+    assert Settings(default_artifact_root="/a b/../c").artifact_root == "file:///c"
+
+
+def test_without_the_proxy_the_server_opens_where_new_experiments_go() -> None:
+    direct = Settings(serve_artifacts=False, artifacts_destination="/a", default_artifact_root="s3://b")
+    assert (direct.store, direct.opens_destination) == ("s3://b", False)
+    for settings in (
+        Settings(artifacts_destination="/a", default_artifact_root="s3://b"),
+        Settings(serve_artifacts=False, artifacts_destination="/a"),
+        Settings(
+            serve_artifacts=False, artifacts_destination="/a", default_artifact_root="mlflow-artifacts:/"
+        ),
+    ):
+        assert (settings.store, settings.opens_destination) == ("/a", True)
+    elsewhere = Settings(serve_artifacts=False, default_artifact_root="mlflow-artifacts://host:5000")
+    assert not elsewhere.opens_destination
+
+
+def test_an_age_that_is_none_is_refused_with_its_cure() -> None:
+    assert Settings(gc_after="30d").gc_after == "30d"
+    for text, cure in (("30", "write it as 30d"), ("soon", "write it as 30d"), ("0d", "leave it out")):
+        with pytest.raises(ConfigurationError, match=f"--gc-after .*{cure}"):
+            Settings(gc_after=text)
 
 
 def test_the_extension_has_a_trait_for_each_setting_that_makes_sense_there() -> None:

@@ -12,9 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_tracking_server.kernel_env import MARK, Endpoint, KernelEnvironment, Listener, find_endpoint
+from jupyter_tracking_server.kernel_env import (
+    IN_PARTS,
+    IN_PARTS_FROM,
+    MARK,
+    Endpoint,
+    KernelEnvironment,
+    Listener,
+    find_endpoint,
+)
 
-NAMES = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_SERVER_CERT_PATH", MARK)
+NAMES = (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_SERVER_CERT_PATH",
+    MARK,
+    IN_PARTS,
+    IN_PARTS_FROM,
+)
 OURS = "http://127.0.0.1:8888/tracking"
 
 
@@ -53,6 +68,34 @@ def test_kernels_get_the_address_and_a_token_until_the_server_stops() -> None:
     environment.unset()
     environment.unset()
     assert seen() == {}
+
+
+@pytest.mark.parametrize(
+    ("certificate", "direct", "advice"),
+    [
+        ("", False, {}),
+        ("/etc/ca.pem", False, {IN_PARTS: "false"}),
+        ("", True, {IN_PARTS: "true", IN_PARTS_FROM: "104857600"}),
+        ("/etc/ca.pem", True, {IN_PARTS: "true", IN_PARTS_FROM: "104857600"}),
+    ],
+)
+def test_big_files_go_in_parts_where_that_helps(
+    certificate: str, direct: bool, advice: dict[str, str]
+) -> None:
+    environment = KernelEnvironment(OURS, "secret", certificate, direct_parts=direct)
+    assert environment.set()
+    assert {name: seen()[name] for name in (IN_PARTS, IN_PARTS_FROM) if name in seen()} == advice
+    environment.unset()
+    assert seen() == {}
+
+
+def test_what_the_user_says_of_parts_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(IN_PARTS_FROM, "5")
+    environment = KernelEnvironment(OURS, "secret", direct_parts=True)
+    assert environment.set()
+    assert (seen()[IN_PARTS], seen()[IN_PARTS_FROM]) == ("true", "5")
+    environment.unset()
+    assert (seen().get(IN_PARTS), seen()[IN_PARTS_FROM]) == (None, "5")
 
 
 def test_a_users_own_server_wins(monkeypatch: pytest.MonkeyPatch) -> None:

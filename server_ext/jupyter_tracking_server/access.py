@@ -13,7 +13,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from jupyter_tracking.protocol.call import Action
@@ -47,11 +47,13 @@ class Caller:
         how: ``token`` (ours or Jupyter's, sent on purpose), ``cookie`` (a browser sends it by itself) or
             ``open`` (no credential is asked for).
         scopes: what the credential is good for.
+        credential: tells credentials apart in logs, and opens nothing.
     """
 
     user: str
     how: Literal["token", "cookie", "open"]
     scopes: frozenset[Scope] = ALL_SCOPES
+    credential: str = ""
 
     @property
     def ambient(self) -> bool:
@@ -137,7 +139,8 @@ class TokenRegistry:
     def admit(self, token: str, caller: Caller, lifetime: float | None = None) -> None:
         """Take a token that was made elsewhere, such as the one in the token file."""
         expires = None if lifetime is None else self._clock() + lifetime
-        self._grants = (*self._grants, _Grant(_digest(token), caller, expires))
+        digest = _digest(token)
+        self._grants = (*self._grants, _Grant(digest, replace(caller, credential=digest.hex()[:12]), expires))
 
     def revoke(self, token: str) -> None:
         """Forget a token; it is refused from now on."""

@@ -15,7 +15,9 @@ from jupyter_server.utils import url_path_join
 
 from . import config
 from .access import TokenAuthenticator, TokenRegistry
+from .artifact_stores.registry import secrets_of
 from .config import Settings, from_environment
+from .hidden_variables import HiddenVariables
 from .http.handler import Front
 from .http.jupyter_handler import add_lane, embedded
 from .http.routes import routes
@@ -35,6 +37,7 @@ class TrackingExtension(ExtensionApp):
 
     server: Server
     tokens: TokenRegistry
+    hidden: HiddenVariables
     kernel_environment: KernelEnvironment | None = None
     runtime_file: RuntimeFile | None = None
 
@@ -50,8 +53,20 @@ class TrackingExtension(ExtensionApp):
         given = {item.name: getattr(self, item.name) for item in config.SETTINGS if not item.standalone}
         changed = {name: value for name, value in given.items() if value != getattr(_DEFAULTS, name)}
         environment = {name: value for name, value in from_environment().items() if name in given}
-        self.server = Server(Settings(**{**environment, **changed}), user=user_name())
+        settings = Settings(**{**environment, **changed})
+        self.server = Server(settings, user=user_name())
+        self.hidden = self._hide_credentials(settings)
         self.tokens = TokenRegistry()
+
+    def _hide_credentials(self, settings: Settings) -> HiddenVariables:
+        hidden = HiddenVariables(() if settings.share_store_credentials else secrets_of(settings.store))
+        if hidden.names:
+            self.log.info(
+                "Kernels do not get %s: the tracking server keeps them for its artifact store. "
+                "TrackingExtension.share_store_credentials = True would pass them on.",
+                ", ".join(hidden.names),
+            )
+        return hidden
 
     def initialize_handlers(self) -> None:
         """Put our routes beside Jupyter's."""
@@ -69,6 +84,7 @@ class TrackingExtension(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Tell kernels where we are; the port is final only now."""
+        self.server.begin_chores()
         listener = _listener(serverapp)
         endpoint = await asyncio.to_thread(find_endpoint, listener) if listener else None
         if endpoint is None:
@@ -79,7 +95,9 @@ class TrackingExtension(ExtensionApp):
             return
         url = endpoint.origin + url_path_join(serverapp.base_url, "tracking")
         token = self.tokens.issue(user_name())
-        self.kernel_environment = KernelEnvironment(url, token, endpoint.certificate)
+        self.kernel_environment = KernelEnvironment(
+            url, token, endpoint.certificate, direct_parts=self.server.signs_urls
+        )
         self.kernel_environment.set()
         self.runtime_file = RuntimeFile(
             url=url,
@@ -96,6 +114,7 @@ class TrackingExtension(ExtensionApp):
             self.kernel_environment.unset()
         if self.runtime_file is not None:
             self.runtime_file.remove()
+        self.hidden.give_back()
         await self.server.close()
 
 

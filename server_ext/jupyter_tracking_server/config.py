@@ -13,8 +13,11 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple, cast
+from urllib.parse import urlsplit
 
 from jupyter_core.paths import jupyter_data_dir
+
+from .age import parse_age
 
 __all__ = ["SETTINGS", "ConfigurationError", "Setting", "Settings", "data_folder", "is_loopback", "traits"]
 
@@ -57,7 +60,10 @@ class Settings:
     )
     serve_artifacts: bool = setting(True, "Serve the artifact proxy", env="MLFLOW_SERVE_ARTIFACTS")
     artifacts_only: bool = setting(
-        False, "Serve nothing but the artifact proxy", env="MLFLOW_ARTIFACTS_ONLY", standalone=True
+        False,
+        "Serve nothing but the artifact proxy; it still needs the database, which knows whose a path is",
+        env="MLFLOW_ARTIFACTS_ONLY",
+        standalone=True,
     )
     artifacts_role_arn: str = setting(
         "", "AWS role that the server takes on to reach s3:// artifacts, with the credentials that it has"
@@ -65,6 +71,10 @@ class Settings:
     artifacts_role_external_id: str = setting("", "External id that this role asks for")
     artifacts_role_session_name: str = setting(
         "jupyter-tracking", "Session name under which the role's acts are logged"
+    )
+    share_store_credentials: bool = setting(
+        False,
+        "Inside Jupyter: let kernels and terminals inherit the variables with the object store's credentials",
     )
     presigned_urls: bool = setting(
         False, "Let clients move big files by short-lived addresses of the object store itself"
@@ -128,6 +138,8 @@ class Settings:
             raise ConfigurationError("--static-prefix must begin with a slash and not end with one.")
         if self.artifacts_only and not self.serve_artifacts:
             raise ConfigurationError("--artifacts-only and --no-serve-artifacts leave nothing to serve.")
+        _check_gc_after(self.gc_after)
+        _check_public_url(self.public_url)
         if self.auth == "none" and not self.insecure and not is_loopback(self.host):
             raise ConfigurationError(
                 f"--auth none on {self.host or 'all addresses'} would let every machine that reaches it do "
@@ -161,8 +173,27 @@ class Settings:
     def artifact_root(self) -> str:
         """What the location of a new experiment begins with; its id follows after a slash."""
         if self.default_artifact_root:
-            return self.default_artifact_root.rstrip("/")
-        return "mlflow-artifacts:" if self.serve_artifacts else self.destination.rstrip("/")
+            return _absolute(self.default_artifact_root)
+        return "mlflow-artifacts:" if self.serve_artifacts else _absolute(self.destination)
+
+    @property
+    def store(self) -> str:
+        """The place of the artifact store that the server opens.
+
+        Without the proxy that is where new experiments go, so that the artifacts of a run can be listed.
+        """
+        root = self.default_artifact_root
+        if self.serve_artifacts or not root or root.startswith("mlflow-artifacts:"):
+            return self.destination
+        return self.artifact_root
+
+    @property
+    def opens_destination(self) -> bool:
+        """Whether ``store`` is where proxied artifacts are kept."""
+        if self.default_artifact_root.startswith("mlflow-artifacts:") and not self.serve_artifacts:
+            # Another server serves them; unless it is said here, too, where it keeps them.
+            return bool(self.artifacts_destination)
+        return self.store == self.destination
 
     @property
     def token_path(self) -> Path:
@@ -266,6 +297,36 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _absolute(root: str) -> str:
+    """Without a slash at its end; a local path as a ``file:`` URI, which clients elsewhere understand too."""
+    # One letter is the drive of a Windows path.
+    if len(urlsplit(root).scheme) < 2:
+        return Path(os.path.normpath(Path(root).expanduser().absolute())).as_uri()
+    return root.rstrip("/")
+
+
+def _check_gc_after(text: str) -> None:
+    if not text:
+        return
+    try:
+        age = parse_age(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--gc-after {error}") from None
+    if age <= 0:
+        raise ConfigurationError("--gc-after must be longer than nothing; leave it out for never.")
+
+
+def _check_public_url(text: str) -> None:
+    try:
+        url = urlsplit(text)
+        sound = url.scheme in {"http", "https"} and url.hostname and url.username is None
+        sound = sound and not (url.query or url.fragment or any(character.isspace() for character in text))
+    except ValueError:
+        sound = False
+    if text and not sound:
+        raise ConfigurationError("--public-url must be an address such as https://host.example/path.")
 
 
 def _without_password(uri: str) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .access import Access, Caller
 from .artifact_stores.base import ArtifactStore
 from .config import Settings
 from .store.database import Transaction
+
+if TYPE_CHECKING:
+    from .services.part_urls import PartUrls
 
 T = TypeVar("T")
 
@@ -23,6 +26,7 @@ class Context:
         caller: who asks.
         access: what callers may do.
         now: the time in milliseconds since the epoch.
+        store_url: the ``url`` of the artifact store.
     """
 
     tx: Transaction
@@ -30,6 +34,7 @@ class Context:
     access: Access
     settings: Settings
     now: Callable[[], int]
+    store_url: str = ""
 
 
 class ShortWork(Protocol):
@@ -50,6 +55,7 @@ class FilesContext:
         read: ``await context.read(lambda context: ...)`` looks something up in the store.
         write: the same, and may write; what ``work`` raises undoes what it wrote.
         base_url: of this server as the client sees it, without a slash at the end.
+        part_urls: makes and judges the addresses of parts.
         now: the time in milliseconds since the epoch.
     """
 
@@ -60,4 +66,5 @@ class FilesContext:
     read: ShortWork
     write: ShortWork
     base_url: str
+    part_urls: PartUrls
     now: Callable[[], int]

@@ -1,5 +1,10 @@
 """How kernels learn where the embedded server is: variables of this process, which kernels inherit.
 
+By further ones stock clients learn how to send big files: in parts where these go straight to the object
+store, which takes load off this server; not in parts where they would have to trust this server's
+certificate, as clients send parts without that trust. Else nothing is to be gained on one machine. What the
+user has set of these stays.
+
 A ``MLFLOW_TRACKING_URI`` that the user has set wins, and then nothing is set. One that a Jupyter server set
 from whose terminal this one was started is told apart by ``JUPYTER_TRACKING_URI``, which repeats it.
 """
@@ -16,6 +21,10 @@ __all__ = ["Endpoint", "KernelEnvironment", "Listener", "find_endpoint"]
 
 MARK = "JUPYTER_TRACKING_URI"
 HANDSHAKE_SECONDS = 5.0
+IN_PARTS = "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD"
+IN_PARTS_FROM = "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE"
+BIG = 100 * 2**20
+"""Bytes from which a file goes in parts."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +111,18 @@ class KernelEnvironment:
         url: what kernels take as tracking URI.
         token: what they send; a token of ours, never Jupyter's.
         certificate: a file that they must trust, or "".
+        direct_parts: parts of uploads go to the object store, not to this server.
     """
 
-    def __init__(self, url: str, token: str, certificate: str = "") -> None:
+    def __init__(self, url: str, token: str, certificate: str = "", *, direct_parts: bool = False) -> None:
         self._ours = {"MLFLOW_TRACKING_URI": url, "MLFLOW_TRACKING_TOKEN": token, MARK: url}
         if certificate:
             self._ours["MLFLOW_TRACKING_SERVER_CERT_PATH"] = certificate
+        self._advice: dict[str, str] = {}
+        if direct_parts:
+            self._advice = {IN_PARTS: "true", IN_PARTS_FROM: str(BIG)}
+        elif certificate:
+            self._advice = {IN_PARTS: "false"}
         self._before: dict[str, str | None] = {}
 
     def set(self) -> bool:
@@ -115,8 +130,10 @@ class KernelEnvironment:
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         if uri and uri != os.environ.get(MARK):
             return False
-        self._before = {name: os.environ.get(name) for name in self._ours}
-        os.environ.update(self._ours)
+        advice = {name: value for name, value in self._advice.items() if name not in os.environ}
+        ours = {**self._ours, **advice}
+        self._before = {name: os.environ.get(name) for name in ours}
+        os.environ.update(ours)
         return True
 
     def unset(self) -> None:

@@ -16,29 +16,43 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
-import msgspec
-
 from jupyter_tracking.protocol import Call, Empty, wire
 from jupyter_tracking.protocol.errors import TrackingError
 
+from . import collection
 from .access import Access, Caller
 from .artifact_stores.base import ArtifactStore, Options
+from .artifact_stores.nowhere import Nowhere
 from .artifact_stores.registry import UnusableDestination, open_store
 from .bridge import Bridge
 from .config import ConfigurationError, Settings
 from .context import Context, FilesContext
-from .services import SERVICES, Files, Log, Read, Write
+from .journal import open_journal
+from .metrics import Metrics
+from .observer import Observer
+from .schedule import Schedule
+from .services import SERVICES, Files, Log, Read, Write, artifact_uploads
+from .services.gc import Tools
+from .services.gc_places import Root
+from .services.part_urls import PartUrls
+from .store import destination
 from .store.database import Database, Transaction
 from .store.migrate import UnsupportedDatabase
+from .store.page_secret import page_secret
 from .store.readers import Readers
+from .store.trash import Owner
 from .store.writer import Writer
 
-__all__ = ["EMPTY", "Server", "now", "user_name"]
+__all__ = ["EMPTY", "Server", "now", "store_options", "user_name"]
 
 T = TypeVar("T")
 _log = logging.getLogger("jupyter_tracking")
 EMPTY = wire.encode(Empty())
 """The reply of calls that have nothing to say."""
+ITSELF = Caller("", "token")
+"""Who asks when the server does something by itself."""
+SWEEP_PAUSE = 3600.0
+"""Seconds between two looks for abandoned uploads."""
 
 
 class Server:
@@ -51,27 +65,80 @@ class Server:
 
     Attributes:
         user: under whose name callers without one of their own file their runs.
+        observer: told of each request.
+        schedule: what is done from time to time, after ``begin_chores``.
     """
 
     def __init__(self, settings: Settings, user: str = "") -> None:
         self.settings = settings
         self.user = user
         self.access = Access()
+        self.observer = Observer(
+            Metrics(),
+            open_journal(settings.access_log, "--access-log"),
+            open_journal(settings.audit_log, "--audit-log"),
+        )
+        self.schedule = Schedule()
         self._bridge = Bridge()
         self._artifacts = _open_artifacts(settings)
         self._database = _open_database(settings)
+        if settings.serve_artifacts:
+            _note_destination(self._database, self._artifacts.url)
+        self._part_urls = PartUrls(_secret(self._database))
         self._writer = Writer(self._database, on_fault=_log_fault)
         self._readers = Readers(self._database, threads=settings.reader_threads)
+        self._writer.on_commit = self.observer.metrics.committed
+        self.observer.metrics.waiting = lambda: self._writer.waiting + self._readers.waiting
         for threads in (self._writer, self._readers):
             threads.on_settled = self._bridge.wake
             threads.start()
 
+    def begin_chores(self) -> None:
+        """Do from now on, on the running event loop, what is to be done from time to time."""
+        if self.settings.serve_artifacts:
+            self.schedule.every(SWEEP_PAUSE, self._sweep, "The removal of abandoned uploads")
+        if self.settings.gc_after:
+            self.schedule.every(
+                collection.PAUSE, self._collect, "The removal of old trash", delay=collection.DELAY
+            )
+
+    async def _sweep(self) -> None:
+        await artifact_uploads.sweep(self.files_context(ITSELF))
+
+    async def _collect(self) -> None:
+        said = await self._read(destination.recall)
+        roots = [Root(self._artifacts, proxied=said == self._artifacts.url)]
+        await collection.collect(self.settings.gc_after, self._collecting(roots))
+
+    def _collecting(self, roots: list[Root]) -> Tools:
+        def done(gone: Owner) -> None:
+            self.observer.purged(gone.kind, gone.name, gone.location)
+
+        return Tools(self._read, self._write, roots, now, done=done)
+
+    def _read(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
+        return self._bridge.wait(self._readers.submit(work))
+
+    def _write(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
+        return self._bridge.wait(self._writer.submit(work))
+
+    @property
+    def signs_urls(self) -> bool:
+        """Whether clients may be given addresses of the artifact store itself."""
+        return (
+            self.settings.serve_artifacts
+            and self.settings.presigned_urls
+            and self._artifacts.signer is not None
+        )
+
     async def close(self) -> None:
         """Write what is acknowledged or queued, and give everything back."""
+        await self.schedule.stop()
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self._readers.stop)
         await self._artifacts.close()
         self._database.close()
+        self.observer.close()
 
     async def run(self, call: Call[Any, Any], caller: Caller, request: Any, base_url: str = "") -> bytes:
         """Serve one request; the reply as JSON.
@@ -87,8 +154,8 @@ class Server:
         """
         service = SERVICES[call]
         if isinstance(service, Files):
-            reply: msgspec.Struct = await service.serve(self.files_context(caller, base_url), request)
-            return wire.encode(reply)
+            reply = await service.serve(self.files_context(caller, base_url), request)
+            return reply if isinstance(reply, bytes) else wire.encode(reply)
         return await self._bridge.wait(self._submit(service, caller, request)) or EMPTY
 
     def begin(
@@ -120,6 +187,7 @@ class Server:
             read=partial(self._in_reader, caller),
             write=partial(self._in_writer, caller),
             base_url=base_url,
+            part_urls=self._part_urls,
             now=now,
         )
 
@@ -131,23 +199,28 @@ class Server:
         return queue.submit(lambda tx: wire.encode(service.serve(self._context(tx, caller), request)))
 
     def _in_reader(self, caller: Caller, work: Callable[[Context], T]) -> Awaitable[T]:
-        return self._bridge.wait(self._readers.submit(lambda tx: work(self._context(tx, caller))))
+        return self._read(lambda tx: work(self._context(tx, caller)))
 
     def _in_writer(self, caller: Caller, work: Callable[[Context], T]) -> Awaitable[T]:
-        return self._bridge.wait(self._writer.submit(lambda tx: work(self._context(tx, caller))))
+        return self._write(lambda tx: work(self._context(tx, caller)))
 
     def _context(self, tx: Transaction, caller: Caller) -> Context:
-        return Context(tx=tx, caller=caller, access=self.access, settings=self.settings, now=now)
+        return Context(tx, caller, self.access, self.settings, now, store_url=self._artifacts.url)
 
 
 def _open_artifacts(settings: Settings) -> ArtifactStore:
     try:
-        return open_store(settings.destination, _options(settings))
+        return open_store(settings.store, store_options(settings))
     except (UnusableDestination, OSError) as error:
-        raise ConfigurationError(str(error)) from error
+        if settings.serve_artifacts:
+            raise ConfigurationError(str(error)) from error
+        # Clients go there by themselves, perhaps with keys that only they have.
+        _log.warning("This server will not list artifacts: %s", error)
+        return Nowhere()
 
 
-def _options(settings: Settings) -> Options:
+def store_options(settings: Settings) -> Options:
+    """What the administrator said of how the artifact store is reached."""
     return Options(
         durable=settings.durability == "full",
         role_arn=settings.artifacts_role_arn,
@@ -164,6 +237,28 @@ def _open_database(settings: Settings) -> Database:
     except (UnsupportedDatabase, TrackingError, ValueError, OSError) as error:
         raise ConfigurationError(str(error)) from error
     return database
+
+
+def _secret(database: Database) -> bytes:
+    with database.read() as tx:
+        return page_secret(tx)
+
+
+def _note_destination(database: Database, url: str) -> None:
+    """Tell the database where proxied artifacts are, for the commands that work beside servers."""
+    try:
+        with database.read() as tx:
+            before = destination.recall(tx)
+        if before == url:
+            return
+        with database.write() as tx:
+            destination.remember(tx, url)
+    except TrackingError as error:
+        raise ConfigurationError(str(error)) from error
+    if before:
+        _log.warning(
+            "Proxied artifacts are at %s now, not at %s as before; bring the files along.", url, before
+        )
 
 
 def _log_fault(error: BaseException) -> None:

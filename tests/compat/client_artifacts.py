@@ -65,6 +65,20 @@ def files(scene: Scene) -> None:
     raise AssertionError("a missing artifact was downloaded")
 
 
+def delete_artifacts(scene: Scene) -> None:
+    """A file, a folder, and what is not there, deleted by the client's repository of a run's artifacts."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    run_id = scene.new_run("to be thinned out")
+    for path in ("keep.txt", "a.txt", "folder/b.txt", "folder/deep/c.txt", "folder2/d.txt"):
+        scene.client.log_text(run_id, path, path)
+    repository = get_artifact_repository(scene.client.get_run(run_id).info.artifact_uri)
+    for path in ("a.txt", "folder"):
+        repository.delete_artifacts(path)
+    same(_files_below(scene, run_id, None), ["folder2/d.txt", "keep.txt"])
+    same(mlflow.artifacts.load_text(f"runs:/{run_id}/keep.txt"), "keep.txt")
+
+
 def fluent_artifacts(scene: Scene) -> None:
     """`log_text`, `log_dict`, `log_figure`, `log_image` and `log_table`, each read back."""
     import numpy
@@ -123,6 +137,14 @@ def _listed(scene: Scene, run_id: str, path: str | None) -> dict[str, tuple[bool
     return {entry.path: (entry.is_dir, entry.file_size or 0) for entry in listing}
 
 
+def _files_below(scene: Scene, run_id: str, path: str | None) -> list[str]:
+    """All files; an empty folder, which some stores go on listing for a while, is none."""
+    found = []
+    for name, (is_folder, _) in _listed(scene, run_id, path).items():
+        found += _files_below(scene, run_id, name) if is_folder else [name]
+    return sorted(found)
+
+
 def _read_tree(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
@@ -138,4 +160,4 @@ def _figure() -> Any:
     return figure
 
 
-STEPS = [files, fluent_artifacts, dataset_inputs]
+STEPS = [files, delete_artifacts, fluent_artifacts, dataset_inputs]

@@ -1,7 +1,8 @@
 """What a user's code does, run by any stock mlflow client (2.16 to 3.17) against any server of the API.
 
 Run it with the client's own interpreter, from the repository's root, as
-`python -m tests.compat.client_script`; MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN name the server. All
+`python -m tests.compat.client_script [step ...]`; MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN name the
+server. All
 that was logged is read back and compared. The last line printed is one JSON object: the client's version and
 the steps that passed. Nothing here imports pytest or this project.
 """
@@ -24,11 +25,13 @@ STEPS = [*client_runs.STEPS, *client_search.STEPS, *client_artifacts.STEPS, *cli
 
 
 def main() -> None:
-    """Run every step in an experiment of its own; the first failure ends the script with a traceback."""
+    """Run the steps, each in an experiment of its own; the first failure ends the script with a traceback."""
+    wanted = sys.argv[1:]
+    steps = [step for step in STEPS if not wanted or step.__name__ in wanted]
     passed: list[str] = []
     seconds: dict[str, float] = {}
     with TemporaryDirectory() as folder:
-        for step in STEPS:
+        for step in steps:
             name = step.__name__
             scene = Scene.make(f"compat {name} {os.urandom(4).hex()}", Path(folder) / name)
             began = time.monotonic()

@@ -18,11 +18,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
-    # The newest stock mlflow: client of both protocol versions, and the server that we compare with.
-    "mlflow3": ("mlflow==3.17.2", "psycopg2-binary"),
+    # The newest stock mlflow: client of both protocol versions, and the server that we compare with; boto3 is
+    # for S3 without a proxy.
+    "mlflow3": ("mlflow==3.17.2", "psycopg2-binary", "boto3"),
     # The small client that many notebooks carry, with just what its own artifacts and models need.
     "mlflow2": ("mlflow-skinny==2.16.2", "setuptools<81", "scikit-learn", "pandas", "matplotlib", "pillow"),
     "ftml": ("fasttrackml==0.6.0",),
+    # The last one that carries a name node and a data node (of Hadoop 2.7).
+    "hadoop": ("pyspark==2.4.8",),
 }
 
 

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.compat.environments import ROOT, program
-from tests.servers import (
-    Server,
-    jupyter_environment,
-    log_tail,
-    start_embedded,
-    start_standalone,
-    start_stock_mlflow,
-)
+from tests.compat.environments import program
+from tests.compat.script import run_script
+from tests.servers import Server, start_embedded, start_standalone, start_stock_mlflow
 
 STEPS = [
     *("experiments", "fluent_run", "run_states", "batches", "metric_history", "deletion"),
     *("filters", "order_and_pages", "fluent_search"),
-    *("files", "fluent_artifacts", "dataset_inputs"),
+    *("files", "delete_artifacts", "fluent_artifacts", "dataset_inputs"),
     *("autolog", "log_and_load_model"),
 ]
 VERSIONS = {"mlflow3": "3.17.2", "mlflow2": "2.16.2"}
@@ -62,27 +54,3 @@ def test_script_is_right(client: str, tmp_path: Path) -> None:
     folder = tmp_path / "stock"
     with start_stock_mlflow(program("mlflow3", "mlflow"), folder, prefix="/user/jane/tracking") as server:
         assert run_script(client, server, tmp_path)["steps"] == STEPS
-
-
-def run_script(client: str, server: Server, folder: Path) -> dict[str, object]:
-    """Run the client script in the client's environment and return its summary without the times."""
-    environment = {
-        **jupyter_environment(folder),
-        **server.client_environment,
-        # A 5xx must fail the script, not be hidden by the client's retries.
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-        "MPLCONFIGDIR": str(folder),
-    }
-    done = subprocess.run(
-        [str(program(client, "python")), "-m", "tests.compat.client_script"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stderr[-6000:]}\n--- server ---\n{log_tail(server.log)}"
-    summary: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    summary.pop("seconds")
-    return summary

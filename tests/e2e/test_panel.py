@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,13 @@ figure, axes = plt.subplots(figsize=(4, 3))
 axes.plot([0.5, 0.8, 0.9375])
 figure.savefig("curve.png")
 plt.close(figure)
+from pathlib import Path
+Path("plots").mkdir(exist_ok=True)
+for number in range(120):
+    Path(f"plots/{number:03}.txt").write_text(str(number))
 """,
     "%track_artifact curve.png",
+    "%track_artifact plots",
     "%track_end",
 )
 
@@ -76,6 +82,18 @@ def test_a_run_of_the_notebook_appears_with_all_that_it_logged(lab: Lab, noteboo
     with lab.page.expect_download() as download:
         details.get_by_role("link", name="Download curve.png").click()
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+
+    details.get_by_role("button", name="plots").click()
+    folder = details.get_by_role("list", name="plots")
+    expect(folder.get_by_role("listitem")).to_have_count(100)
+    details.get_by_role("button", name="Load more").click()
+    expect(folder.get_by_role("listitem")).to_have_count(120)
+    for link, count in (("Download folder plots", 120), ("Download all", 121)):
+        with lab.page.expect_download() as download:
+            details.get_by_role("link", name=link).click()
+        with zipfile.ZipFile(download.value.path()) as packed:
+            assert len(packed.namelist()) == count
+    assert download.value.suggested_filename == "first-run.zip"
 
 
 def test_the_command_palette_shows_the_panel(lab: Lab) -> None:

@@ -16,13 +16,8 @@ from tests.http.bad_values import ABSENT, TOO_BIG, cases, fields, good, plain, t
 from tests.http.conftest import Answer, Client
 
 FIELDS = [(call, field) for call in CALLS for field in fields(call.request)]
-PERMANENT_REFUSALS = {
-    "create_multipart_upload",
-    "complete_multipart_upload",
-    "abort_multipart_upload",
-    "get_presigned_download",
-}
-"""A local folder does none of these: clients expect 501 and go another way."""
+PERMANENT_REFUSALS = {"get_presigned_download"}
+"""What a local folder does not do: clients expect 501 and go another way."""
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -23,11 +23,11 @@ def test_version_is_bare_text(standalone: Client) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["api", "ajax-api"])
-def test_server_info_promises_no_multipart(prefix: str, standalone: Client) -> None:
+def test_server_info_promises_parts_up_and_none_down(prefix: str, standalone: Client) -> None:
     answer = standalone.anonymous("GET", f"/{prefix}/3.0/mlflow/server-info")
     info = answer.json()
     assert info["store_type"] == "SqlStore"
-    assert info["multipart_uploads_enabled"] is False
+    assert info["multipart_uploads_enabled"] is True
     assert info["multipart_downloads_enabled"] is False
     assert info["workspaces_enabled"] is False
 

@@ -238,27 +238,6 @@ def test_a_prefix_comes_before_everything(tmp_path: Path) -> None:
         assert process.wait(30) == 0
 
 
-def test_a_server_without_the_proxy_says_so_for_good(tmp_path: Path) -> None:
-    with start_standalone(tmp_path, options=["--no-serve-artifacts"]) as server:
-        client = Client(server)
-        made = client.call("experiments/create", {"name": "x"})["experiment_id"]
-        found = client.send("GET", f"/api/2.0/mlflow/experiments/get?experiment_id={made}").json()
-        assert found["experiment"]["artifact_location"] == f"{tmp_path}/artifacts/{made}"
-        for path in ("/artifacts?path=x", "/artifacts/x"):
-            answer = client.send("GET", f"/api/2.0/mlflow-artifacts{path}")
-            assert (answer.status, answer.error_code) == (501, "NOT_IMPLEMENTED")
-            assert "--serve-artifacts" in answer.json()["message"]
-
-
-def test_a_server_of_artifacts_alone_says_so_for_good(tmp_path: Path) -> None:
-    with start_standalone(tmp_path, options=["--artifacts-only"]) as server:
-        client = Client(server)
-        assert client.send("GET", "/api/2.0/mlflow-artifacts/artifacts?path=x").status == 200
-        answer = client.send("POST", SEARCH, {})
-        assert (answer.status, answer.error_code) == (501, "NOT_IMPLEMENTED")
-        assert client.send("GET", "/health").status == 200
-
-
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

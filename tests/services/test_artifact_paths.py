@@ -155,29 +155,6 @@ def test_what_is_not_utf8_is_refused(raw: str) -> None:
         artifact_paths.decode(raw)
 
 
-@pytest.mark.parametrize(
-    ("location", "key"),
-    [
-        ("mlflow-artifacts:/1/r/artifacts", ("1", "r", "artifacts")),
-        ("mlflow-artifacts:1/r", ("1", "r")),
-        ("mlflow-artifacts://host:5000/team/1", ("team", "1")),
-        ("mlflow-artifacts:/a%20b%2541", ("a b%41",)),
-        ("mlflow-artifacts:/", ()),
-        ("mlflow-artifacts:/1/../2", None),
-        ("mlflow-artifacts:/1/%2e%2e/2", None),
-        ("mlflow-artifacts:/1?x", None),
-        ("mlflow-artifacts:/1#x", None),
-        ("mlflow-artifacts://[bad/1", None),
-        ("s3://bucket/1", None),
-        ("file:///1", None),
-        ("/1", None),
-        ("http://host/api/2.0/mlflow-artifacts/artifacts/1", None),
-    ],
-)
-def test_only_a_location_of_the_proxy_has_a_key(location: str, key: tuple[str, ...] | None) -> None:
-    assert artifact_paths.location_key(location) == key
-
-
 def test_a_path_belongs_to_the_run_whose_location_it_begins_with(shop: Shop) -> None:
     experiment = shop.experiment()
     shop.run(experiment, "run")

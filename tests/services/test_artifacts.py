@@ -80,23 +80,69 @@ def test_the_proxy_lists_base_names(api: Api, run: str) -> None:
     assert {"path": experiment, "is_dir": True} in api.get("artifacts", PROXY)["files"]
 
 
+def pages(api: Api, size: int, /, call: str, prefix: str, **query: object) -> list[list[str]]:
+    """The paths of a listing, page by page."""
+    found: list[list[str]] = []
+    more: dict[str, str] = {}
+    while True:
+        reply = api.get(call, prefix, max_results=size, **query, **more)
+        found.append([item["path"] for item in reply.get("files", [])])
+        if "next_page_token" not in reply:
+            return found
+        more = {"page_token": reply["next_page_token"]}
+
+
+def test_a_long_listing_comes_in_pages(api: Api, run: str) -> None:
+    root = put(api, run, "d/a", "d/b/x", "d/c", "d/d", "d/e")
+    mlflow = "api/2.0/mlflow"
+    expected = [["d/a", "d/b"], ["d/c", "d/d"], ["d/e"]]
+    assert pages(api, 2, call="artifacts/list", prefix=mlflow, run_id=run, path="d") == expected
+    expected = [["a", "b", "c"], ["d", "e"]]
+    assert pages(api, 3, call="artifacts", prefix=PROXY, path=f"{root}/d") == expected
+    assert pages(api, 5, call="artifacts", prefix=PROXY, path=f"{root}/d") == [["a", "b", "c", "d", "e"]]
+    assert pages(api, 1000, call="artifacts/list", prefix=mlflow, run_id=run, path="none") == [[]]
+
+
+def test_the_files_of_a_model_come_in_pages(api: Api, experiment: str) -> None:
+    model = api.post("logged-models", experiment_id=experiment, name="m")["model"]["info"]
+    root = model["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    for name in ("a", "b", "c"):
+        url = f"{api.url}/{PROXY}/artifacts/{root}/{name}"
+        assert api.session.put(url, data=b"x", timeout=60).status_code == 200
+    call = f"logged-models/{model['model_id']}/artifacts/directories"
+    assert pages(api, 2, call=call, prefix="api/2.0/mlflow") == [["a", "b"], ["c"]]
+
+
+def test_without_a_size_all_that_is_left_comes_at_once(api: Api, run: str) -> None:
+    put(api, run, *(f"{number:02}" for number in range(12)))
+    first = api.get("artifacts/list", run_id=run, max_results=5)
+    rest = api.get("artifacts/list", run_id=run, page_token=first["next_page_token"])
+    assert [item["path"] for item in rest["files"]] == [f"{number:02}" for number in range(5, 12)]
+    assert "next_page_token" not in rest
+
+
+def test_a_page_token_is_good_for_its_folder_alone(api: Api, run: str) -> None:
+    root = put(api, run, "d/a", "d/b", "e/a", "e/b")
+    token = api.get("artifacts/list", run_id=run, path="d", max_results=1)["next_page_token"]
+    altered = ("A" if token[0] != "A" else "B") + token[1:]
+    for path, given in (("e", token), ("", token), ("d", altered), ("d", "none")):
+        with pytest.raises(Refused, match="Invalid page token") as caught:
+            api.get("artifacts/list", run_id=run, path=path, page_token=given)
+        assert caught.value.verdict == IPV
+    assert api.get("artifacts", PROXY, path=f"{root}/d", page_token=token)["files"][0]["path"] == "b"
+
+
+@pytest.mark.parametrize("size", [0, -1, 1001, "many"])
+def test_a_page_has_a_size(api: Api, run: str, size: object) -> None:
+    with pytest.raises(Refused, match="max_results") as caught:
+        api.get("artifacts/list", run_id=run, max_results=size)
+    assert caught.value.verdict == IPV
+
+
 def test_the_proxy_lists_nothing_of_what_is_not_there(api: Api, run: str) -> None:
     root = put(api, run, "a")
     for path in (f"{root}/a", f"{root}/none", "none", "424242", f"424242/{run}/artifacts"):
         assert api.get("artifacts", PROXY, path=path) == {}
-
-
-@pytest.mark.parametrize("call", ["mpu/create", "mpu/complete", "mpu/abort"])
-def test_multipart_is_refused_in_the_words_that_clients_know(api: Api, call: str) -> None:
-    body = {"path": "/home/jane/a.bin", "num_parts": 2, "upload_id": "u", "parts": []}
-    reply = api.session.post(f"{api.url}/{PROXY}/{call}/1/run/artifacts", json=body, timeout=60)
-    assert (reply.status_code, reply.json()) == (
-        501,
-        {
-            "error_code": "NOT_IMPLEMENTED",
-            "message": "Multipart upload is not supported for the current artifact repository",
-        },
-    )
 
 
 def test_presigned_downloads_are_refused_in_the_words_that_clients_know(api: Api) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from ..config import ConfigurationError
 from .db import add_command as add_db
+from .doctor import add_command as add_doctor
+from .gc import add_command as add_gc
 from .server import add_command as add_server
 
 __all__ = ["main"]
@@ -21,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="command")
     add_server(commands)
     add_db(commands)
+    add_gc(commands)
+    add_doctor(commands)
     given = parser.parse_args(arguments)
     try:
         code: int = given.run(given)

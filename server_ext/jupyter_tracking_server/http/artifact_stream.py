@@ -7,6 +7,7 @@ Of the proxy, by path; of a run or logged model, by id. Both ways end at the one
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,9 +19,11 @@ from jupyter_tracking.protocol.limits import ArtifactPath, ModelId, RunId
 
 from ..artifact_stores.keys import Key
 from ..context import Context
-from ..services import artifact_paths
+from ..services import artifact_files, artifact_paths
 from ..services.artifact_paths import Place
-from .artifact_download import DownloadHandler
+from .artifact_archive import asked_format
+from .artifact_download import DownloadHandler, Found
+from .artifact_part import PartHandler
 from .artifact_upload import UploadHandler
 from .handler import TrackingHandler
 
@@ -29,6 +32,7 @@ __all__ = ["artifact_routes"]
 PROXY = "/mlflow-artifacts/artifacts/"
 
 Q = TypeVar("Q", bound=msgspec.Struct)
+T = TypeVar("T")
 ArtifactRoute = tuple[str, type[TrackingHandler], dict[str, Any]]
 
 
@@ -50,6 +54,7 @@ def artifact_routes() -> list[ArtifactRoute]:
         (f"{version}/mlflow/logged-models/[^/]+/artifacts/files", ModelFileHandler, {}),
         (f"{version}/mlflow/upload-artifact", RunUploadHandler, {}),
         (r"/get-artifact", RunFileHandler, {}),
+        (f"{version}/mlflow-artifacts/mpu/part/([A-Za-z0-9_-]{{1,64}})/([0-9]{{1,5}})", PartHandler, {}),
     ]
 
 
@@ -60,12 +65,17 @@ def _escape(version: str) -> str:
 class ProxyHandler(DownloadHandler, UploadHandler):
     """``{prefix}/{version}/mlflow-artifacts/artifacts/{path}``."""
 
-    async def key(self) -> Key:
-        """The artifact at the path."""
-        action: Action = "read" if self.request.method in {"GET", "HEAD"} else "write"
-        return (
-            await self._find(lambda context, key: artifact_paths.proxied(context, key, action), action)
-        ).key
+    endpoint = "artifact"
+
+    async def find(self) -> Found:
+        """The artifact or folder at the path."""
+        return await self._resolve(
+            lambda context, key: self.look(context, artifact_paths.proxied(context, key, "read")), "read"
+        )
+
+    async def place(self) -> Place:
+        """The same, to be written."""
+        return await self._resolve(partial(artifact_paths.proxied, action="write"), "write")
 
     async def put(self) -> None:
         """Store the body."""
@@ -73,20 +83,26 @@ class ProxyHandler(DownloadHandler, UploadHandler):
 
     async def delete(self) -> None:
         """Remove an artifact, a folder, or all of a run or model; what is not there is gone already."""
-        place = await self._find(artifact_paths.place_to_delete, "write")
-        await self.files_context().artifacts.delete(place.key)
+        self.audited = "write"
+        place = await self._resolve(artifact_paths.place_to_delete, "write")
+        context = self.files_context()
+        await context.artifacts.delete(place.key)
+        await self.front.notes.settle_all()
+        await context.write(lambda writing: artifact_files.forget(writing, place))
         self.set_header("Content-Type", "application/json")
         await self.finish(b"{}")
 
-    async def _find(self, resolve: Callable[[Context, Key], Place], action: Action) -> Place:
+    async def _resolve(self, resolve: Callable[[Context, Key], T], action: Action) -> T:
         if not self.front.server.settings.serve_artifacts:
             raise NotImplementedHere(
                 "The artifact proxy is disabled: this server runs with `--no-serve-artifacts`. "
                 "To enable it, run the server with `--serve-artifacts`."
             )
-        await self.authenticate(action, "artifacts")
         path = artifact_paths.decode(self.local_path.partition(PROXY)[2])
-        key = artifact_paths.split(path, folder=self.request.method == "DELETE")
+        self.subject = {"path": path}
+        await self.authenticate(action, "artifacts")
+        folder = self.request.method == "DELETE" or bool(asked_format(self.request))
+        key = artifact_paths.split(path, folder=folder)
         return await self.files_context().read(lambda context: resolve(context, key))
 
 
@@ -115,53 +131,57 @@ class _OwnedHandler(TrackingHandler):
             }
         except UnicodeDecodeError:
             raise InvalidParameterValue("The query of the URL is not UTF-8.") from None
-        return wire.decode_query(cls, given, path)
+        asked = wire.decode_query(cls, given, path)
+        self.subject = msgspec.to_builtins(asked)
+        return asked
 
 
 class RunFileHandler(_OwnedHandler, DownloadHandler):
     """``/get-artifact?run_id=…&path=…``."""
 
-    async def key(self) -> Key:
-        """The artifact at the path below the run's root."""
+    endpoint = "run_artifact"
+
+    async def find(self) -> Found:
+        """The artifact or folder at the path below the run's root."""
         await self.admit("read")
         asked = self.query(_RunFile)
-        return (
-            await self.files_context().read(
-                lambda context: artifact_paths.in_run(context, asked.run_id, asked.path, "read")
+        return await self.files_context().read(
+            lambda context: self.look(
+                context, artifact_paths.in_run(context, asked.run_id, asked.path, "read")
             )
-        ).key
+        )
 
 
 class ModelFileHandler(_OwnedHandler, DownloadHandler):
     """``logged-models/{id}/artifacts/files?artifact_file_path=…``."""
 
-    async def key(self) -> Key:
-        """The artifact at the path below the model's root."""
+    endpoint = "model_artifact"
+
+    async def find(self) -> Found:
+        """The artifact or folder at the path below the model's root."""
         await self.admit("read")
         asked = self.query(_ModelFile, model_id=artifact_paths.decode(self.local_path.split("/")[-3]))
-        return (
-            await self.files_context().read(
-                lambda context: artifact_paths.in_model(
-                    context, asked.model_id, asked.artifact_file_path, "read"
-                )
+        return await self.files_context().read(
+            lambda context: self.look(
+                context, artifact_paths.in_model(context, asked.model_id, asked.artifact_file_path, "read")
             )
-        ).key
+        )
 
 
 class RunUploadHandler(_OwnedHandler, UploadHandler):
     """``upload-artifact?run_uuid=…&path=…``: small files from a browser."""
 
+    endpoint = "run_artifact"
+
     largest = 10 * 2**20
 
-    async def key(self) -> Key:
+    async def place(self) -> Place:
         """The artifact at the path below the run's root."""
         await self.admit("write")
         asked = self.query(_RunFile)
-        return (
-            await self.files_context().read(
-                lambda context: artifact_paths.in_run(context, asked.run_id, asked.path, "write")
-            )
-        ).key
+        return await self.files_context().read(
+            lambda context: artifact_paths.in_run(context, asked.run_id, asked.path, "write")
+        )
 
     def check_whole(self, size: int) -> None:
         """Refuse a body that is not there, which is what a form without a file sends.

@@ -1,153 +1,73 @@
-"""Artifacts on their way in: streamed from the socket to the store, and absent unless they came whole."""
+"""Artifacts on their way in, as one body."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
-from tornado import web
-from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError
+from jupyter_tracking.protocol.errors import PreconditionFailed
 
-from jupyter_tracking.protocol.errors import InvalidParameterValue, TrackingError
-
-from ..artifact_stores.base import Upload
-from ..artifact_stores.keys import Key
-from .error_reply import explain, log_defect
-from .handler import Front, TrackingHandler
+from ..artifact_stores.base import ArtifactInfo, Upload
+from ..artifact_stores.errors import NoSuchArtifact
+from ..services import artifact_files
+from ..services.artifact_paths import Place
+from .body_upload import BodyHandler
+from .checksums import digest_headers
+from .conditions import Validators
 
 __all__ = ["UploadHandler"]
 
-LARGEST = 5 * 2**40
-"""Bytes of an artifact: what the largest object stores take."""
-DRAIN = 64 * 2**20
-"""Bytes that a refused client may still send. Clients read the answer only when they have sent all, and a
-connection that is closed under their hands they take for a fault of the network, and try again."""
-SILENCE = 120.0
-"""Seconds in which a client must send something."""
-NO_LIMIT = 7 * 24 * 3600.0
 
-_aborts: set[asyncio.Task[None]] = set()
+class UploadHandler(BodyHandler):
+    """Stores the body as an artifact.
 
-
-@web.stream_request_body
-class UploadHandler(TrackingHandler, ABC):
-    """Stores the body of a PUT or POST. A refusal is answered at once, not after the body."""
-
-    largest = LARGEST
+    With ``If-None-Match: *`` it is stored only if there is none, with ``If-Match`` only in place of that
+    version. Both are judged before the body and again when it has come; a store cannot be told to judge them,
+    so of two uploads that end at the same moment both may pass.
+    """
 
     @abstractmethod
-    async def key(self) -> Key:
+    async def place(self) -> Place:
         """Learn who calls, and which artifact is meant.
 
         Raises:
             TrackingError: it may not be written.
         """
 
-    def initialize(self, front: Front) -> None:
-        """Tornado passes what the route holds."""
-        super().initialize(front)
-        self._upload: Upload | None = None
-        self._received = 0
-        self._dropped: int | None = None
-        self._alarm: asyncio.TimerHandle | None = None
-
-    async def prepare(self) -> None:
-        """Open the upload before its body is read."""
-        if self.request.method not in {"PUT", "POST"}:
-            await super().prepare()
-            return
-        # Limits of our own, below, take the place of the server's.
-        self.http.set_max_body_size(2**62)
-        self.http.set_body_timeout(NO_LIMIT)
-        await super().prepare()
-        try:
-            key = await self.key()
-            self._check_size(self._announced() or 0)
-            self._upload = await self.files_context().artifacts.create(key)
-        except (TrackingError, HTTPError) as error:
-            if "Expect" in self.request.headers:
-                raise
-            await self._refuse(error)
-        self._listen()
-
-    async def data_received(self, chunk: bytes) -> None:
-        """Hand the bytes on, and do not return before the store can take more."""
-        if self._dropped is not None:
-            self._dropped += len(chunk)
-            if self._dropped > DRAIN:
-                self.http.close()
-        elif self._upload is not None:
-            # While the store is at work, the client has nothing to say.
-            self._stop_listening()
-            self._received += len(chunk)
-            try:
-                self._check_size(self._received)
-                await self._upload.write(chunk)
-            except Exception as error:
-                # Let out, it would close the connection without a word to the client.
-                await self._upload.abort()
-                await self._refuse(error)
-            self._listen()
+    async def open_upload(self) -> Upload:
+        """Begin to write the artifact."""
+        self._place = await self.place()
+        await self._check_conditions()
+        return await self.files_context().artifacts.create(self._place.key, self.announced)
 
     async def store_body(self) -> None:
-        """Make the artifact visible, now that all has come, and say so."""
-        self._stop_listening()
+        """Finish the upload, now that all has come, and say so."""
         if self._upload is not None and self._dropped is None:
-            self.check_whole(self._received)
-            await self._upload.finish(self._announced())
-            self._upload = None
-            self.set_header("Content-Type", "application/json")
-            await self.finish(b"{}")
+            await self._check_conditions()
+        await super().store_body()
 
-    def check_whole(self, size: int) -> None:
-        """Refuse a body of which all has come; this kind of upload takes any ``size``."""
-
-    def on_finish(self) -> None:
-        """The reply is out."""
-        super().on_finish()
-        self._drop()
-
-    def on_connection_close(self) -> None:
-        """The client is gone."""
-        super().on_connection_close()
-        self._drop()
-
-    def _drop(self) -> None:
-        """Leave nothing of an upload that was not finished."""
-        self._stop_listening()
-        if self._upload is not None:
-            task = asyncio.get_running_loop().create_task(self._upload.abort())
-            _aborts.add(task)
-            task.add_done_callback(_aborts.discard)
-
-    async def _refuse(self, error: Exception) -> None:
-        """Answer, but let the client go on sending for a while."""
-        reply = explain(error, log_defect(error, f"{self.request.method} {self.request.path}"))
-        self._dropped = 0
-        self.set_status(reply.status)
-        for name, value in reply.headers.items():
+    async def stored(self, info: ArtifactInfo, sha256: str) -> None:
+        """Remember the checksum of what is stored, and tell it."""
+        self.front.notes.add(self.files_context(), self._place, info, sha256)
+        self.set_header("Etag", f'"{sha256}"')
+        for name, value in digest_headers(sha256).items():
             self.set_header(name, value)
-        self.set_header("Content-Type", "application/json")
-        self.set_header("Content-Length", str(len(reply.body)))
-        self.set_header("Connection", "close")
-        self.write(reply.body)
-        with contextlib.suppress(StreamClosedError):
-            await self.flush()
 
-    def _announced(self) -> int | None:
-        length = self.request.headers.get("Content-Length", "")
-        return int(length) if length.isdecimal() else None
-
-    def _check_size(self, size: int) -> None:
-        if size > self.largest:
-            raise InvalidParameterValue(f"Artifact size is too large. Max size is {self.largest // 2**20}MB.")
-
-    def _listen(self) -> None:
-        self._alarm = asyncio.get_running_loop().call_later(SILENCE, self.http.close)
-
-    def _stop_listening(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+    async def _check_conditions(self) -> None:
+        headers, place, context = self.request.headers, self._place, self.files_context()
+        if "If-Match" not in headers and "If-None-Match" not in headers:
+            return
+        try:
+            info = await context.artifacts.info(place.key)
+        except NoSuchArtifact:
+            if "If-Match" in headers:
+                raise PreconditionFailed("If-Match names a version, but there is no such artifact.") from None
+            return
+        await self.front.notes.settle(place.key)
+        file = await context.read(lambda reading: artifact_files.known(reading, place))
+        there = Validators(info, artifact_files.believed(file, info))
+        if there.refused(headers):
+            raise PreconditionFailed(
+                "The artifact is not the version that If-Match names; nothing was stored."
+            )
+        if "If-None-Match" in headers and there.unchanged(headers):
+            raise PreconditionFailed("The artifact is there already; nothing was stored.")

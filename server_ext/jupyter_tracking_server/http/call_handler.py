@@ -10,6 +10,7 @@ from tornado.web import HTTPError
 
 from jupyter_tracking.protocol.errors import TrackingError
 
+from .audited import audited, made_by, subject_of
 from .handler import Front, TrackingHandler
 from .incoming import BODY_TIMEOUT, DRAIN, SLICE, Incoming, announced
 
@@ -46,6 +47,8 @@ class CallHandler(TrackingHandler):
         if self._table is None:
             raise HTTPError(404)
         call, fields = self._table.find(self.request.method or "", self.local_path)
+        self.endpoint = call.name
+        self.audited = audited(call)
         incoming = Incoming(call, self.request, fields)
         incoming.check_mode(self.front.server.settings, self.local_path)
         await self.authenticate(call.action, *incoming.scopes)
@@ -56,6 +59,7 @@ class CallHandler(TrackingHandler):
         """Keep the body, up to the limit of the call."""
         if self._incoming is not None and self._refusal is None:
             try:
+                self.received += len(chunk)
                 self._incoming.receive(chunk)
             except TrackingError as error:
                 self._refusal = error
@@ -65,9 +69,13 @@ class CallHandler(TrackingHandler):
             raise self._refusal or HTTPError(404)
         incoming = self._incoming
         request = await asyncio.to_thread(incoming.decode) if incoming.is_big else incoming.decode()
+        if self.audited and self.front.server.observer.audits:
+            self.subject = subject_of(request)
         body = await self.front.server.run(
             incoming.call, self.caller, request, self.front.base_url(self.request)
         )
+        if self.audited and self.front.server.observer.audits:
+            self.subject |= made_by(body)
         self.set_header("Content-Type", "application/json")
         if len(body) > SLICE:
             await self._write_slices(body)

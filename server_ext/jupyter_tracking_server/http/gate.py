@@ -19,9 +19,10 @@ from jupyter_tracking.protocol.errors import InvalidParameterValue, PermissionDe
 from ..access import Caller, Scope
 from ..config import WILDCARDS, ConfigurationError
 
-__all__ = ["Gate", "check_json", "check_scopes", "check_site"]
+__all__ = ["HOST", "Gate", "check_json", "check_scopes", "check_site"]
 
-_HOST = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::\d{1,5})?\Z")
+HOST = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::\d{1,5})?\Z")
+"""A name or address, and perhaps a port."""
 _OWN_SITES = frozenset({"same-origin", "none"})
 _REMEMBERED = 1000
 
@@ -76,7 +77,7 @@ class Gate:
         with contextlib.suppress(ValueError):
             self._networks.append(ipaddress.ip_network(entry))
             return
-        found = _HOST.match(entry.removesuffix(":*"))
+        found = HOST.match(entry.removesuffix(":*"))
         if found is None:
             raise ConfigurationError(
                 f"--allowed-hosts: {entry!r} is neither a name nor an address nor a network. "
@@ -89,7 +90,7 @@ class Gate:
             self._names.add(found["name"].lower())
 
     def _is_own(self, host: str) -> bool:
-        found = _HOST.match(host)
+        found = HOST.match(host)
         if found is None:
             return False
         address = _address(found["six"] or found["name"])

@@ -23,8 +23,12 @@ from jupyter_tracking.protocol.errors import Unauthenticated
 
 from ..access import Authenticator, Caller, Scope
 from ..context import FilesContext
+from ..metrics import Direction
+from ..observer import CLIENT_GONE, Exchange
 from . import gate
+from .base_url import base_url
 from .error_reply import explain, log_defect
+from .notes import Notes
 
 if TYPE_CHECKING:
     from ..server import Server
@@ -46,6 +50,7 @@ class Front:
         home: where a browser that opens the root is sent; ``""`` for a page of our own.
         active: the requests being served, each by an object of its own.
         last_request: when the newest request came, by the event loop's clock.
+        notes: of uploaded artifacts, while they are written.
         known_hosts: some names that passed the host's check; it need not be asked again.
         default_headers: what every reply carries, once there has been one.
     """
@@ -66,15 +71,17 @@ class Front:
         self.home = home
         self.active: set[object] = set()
         self.known_hosts: set[str] = set()
+        self.notes = Notes()
         self.default_headers: dict[str, str] = {}
         self._quiet = asyncio.Event()
         self._quiet.set()
+        server.observer.metrics.active = lambda: len(self.active)
         self.last_request = 0.0
         self.closing = False
 
     def base_url(self, request: HTTPServerRequest) -> str:
         """This server as the client sees it: scheme, host and ``root``, without a slash at the end."""
-        return f"{request.protocol}://{request.host}{self.root}"
+        return base_url(request, self.root, self.server.settings.public_url)
 
     def enter(self, request: object) -> None:
         """Count a request that begins."""
@@ -117,6 +124,7 @@ class Front:
         self.closing = True
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), seconds)
+        await self.notes.settle_all()
 
 
 @web.stream_request_body
@@ -125,15 +133,28 @@ class TrackingHandler(web.RequestHandler):
 
     Attributes:
         caller: who calls, after ``authenticate``.
+        endpoint: what logs and counters call this kind of request.
+        audited: what it does to things, if that is worth an entry in the audit log.
+        subject: what it does that to, for the audit log: ids and paths by their names on the wire.
+        received: bytes of the body so far.
+        sent: bytes of the reply's body so far.
     """
 
     front: Front
     caller: Caller
+    endpoint = "unknown"
+    audited: Action | None = None
 
     def initialize(self, front: Front) -> None:
         """Tornado passes what the route holds."""
         self.front = front
         self.defect_id = ""
+        self.subject: dict[str, str] = {}
+        self.received = 0
+        self.sent = 0
+        self._known_caller: Caller | None = None
+        self._direction: Direction | None = None
+        self._told = False
 
     def set_default_headers(self) -> None:
         """What every reply of ours carries, errors too."""
@@ -179,6 +200,7 @@ class TrackingHandler(web.RequestHandler):
         caller = await self.identify(action)
         if caller is None:
             raise Unauthenticated("This server wants a credential that it knows: set MLFLOW_TRACKING_TOKEN.")
+        self._known_caller = caller
         gate.check_scopes(caller, action, scopes)
         self.caller = caller
         return caller
@@ -209,10 +231,51 @@ class TrackingHandler(web.RequestHandler):
         written.add_done_callback(lambda _: self.front.leave(self))
         return written
 
+    def write(self, chunk: str | bytes | dict[str, Any]) -> None:
+        """Add to the reply."""
+        self.sent += len(chunk)
+        if self._direction == "out":
+            self.front.server.observer.metrics.moved("out", len(chunk))
+        super().write(chunk)
+
+    def begin_transfer(self, direction: Direction) -> None:
+        """Say to logs and counters that an artifact moves, in or out."""
+        self.audited = "read" if direction == "out" else "write"
+        self._direction = direction
+        self.front.server.observer.metrics.transfer(direction, 1)
+
+    def on_finish(self) -> None:
+        """The reply is whole."""
+        self._tell(self.get_status())
+        super().on_finish()
+
     def on_connection_close(self) -> None:
         """The client is gone."""
         self.front.leave(self)
+        self._tell(CLIENT_GONE)
         super().on_connection_close()
+
+    def _tell(self, status: int) -> None:
+        if self._told:
+            return
+        self._told = True
+        if self._direction is not None:
+            self.front.server.observer.metrics.transfer(self._direction, -1)
+        self.front.server.observer.ended(
+            Exchange(
+                self.endpoint,
+                self.request.method or "",
+                self.request.path,
+                self.request.remote_ip or "",
+                status,
+                self.request.request_time(),
+                self._known_caller,
+                self.audited,
+                self.subject,
+                self.received,
+                self.sent,
+            )
+        )
 
     def log_exception(
         self,
@@ -227,6 +290,7 @@ class TrackingHandler(web.RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer in the protocol's shape, whatever went wrong."""
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else web.HTTPError(status_code)
+        self.front.server.observer.failed(error)
         reply = explain(error, self.defect_id)
         self.set_status(reply.status)
         for name, value in reply.headers.items():

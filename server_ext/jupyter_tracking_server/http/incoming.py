@@ -42,6 +42,7 @@ class Incoming:
 
     Attributes:
         call: which one it is.
+        received: bytes of its body so far.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Incoming:
         self._request = request
         self._fields = fields or {}
         self._body = bytearray()
+        self.received = 0
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
@@ -97,6 +99,7 @@ class Incoming:
         Raises:
             InvalidParameterValue: it is larger than this call takes.
         """
+        self.received += len(chunk)
         if len(self._body) + len(chunk) > self.call.max_body:
             self._body.clear()
             raise self._too_large()

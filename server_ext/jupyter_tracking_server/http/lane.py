@@ -31,8 +31,10 @@ from jupyter_tracking.protocol import CALLS
 from jupyter_tracking.protocol.errors import TrackingError
 
 from ..access import Caller
+from ..observer import CLIENT_GONE, Exchange
 from ..server import EMPTY
 from ..services import SERVICES, Files
+from .audited import audited, made_by, subject_of
 from .call_table import CallTable
 from .error_reply import explain, log_defect
 from .gate import check_scopes
@@ -98,6 +100,7 @@ class _Passage(HTTPMessageDelegate):
         self._alarm: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._gone = False
+        self._subject: dict[str, str] = {}
 
     def headers_received(self, start_line: object, headers: HTTPHeaders) -> None:
         """Wait for the body, but not for long."""
@@ -131,7 +134,9 @@ class _Passage(HTTPMessageDelegate):
                 self._refuse(error)
 
     def on_connection_close(self) -> None:
-        """The client is gone; what runs for it ends, but nobody is told."""
+        """The client is gone; what runs for it ends, but it is not told."""
+        if not self._gone:
+            self._tell(CLIENT_GONE, 0)
         self._gone = True
         self._stop_alarm()
         self._front.leave(self)
@@ -152,6 +157,8 @@ class _Passage(HTTPMessageDelegate):
             self._refuse(error)
 
     def _begin(self, request: Any) -> None:
+        if self._audits:
+            self._subject = subject_of(request)
         self._front.server.begin(self._incoming.call, self._caller, request, self._end)
 
     def _end(self, result: Future[bytes | None]) -> None:
@@ -160,6 +167,8 @@ class _Passage(HTTPMessageDelegate):
             self._refuse(error)
             return
         body = result.result() or EMPTY
+        if self._audits:
+            self._subject |= made_by(body)
         if len(body) > SLICE:
             self._spawn(self._reply_in_slices(body))
         else:
@@ -174,7 +183,7 @@ class _Passage(HTTPMessageDelegate):
             return
         written = self._http.write_headers(*self._head(status, len(body), headers), body)
         self._http.finish()
-        self._log(status, self._request)
+        self._tell(status, len(body))
         if written.done():
             self._front.leave(self)
         else:
@@ -188,11 +197,36 @@ class _Passage(HTTPMessageDelegate):
             for start in range(SLICE, len(body), SLICE):
                 await self._http.write(body[start : start + SLICE])
             self._http.finish()
-            self._log(200, self._request)
+            self._tell(200, len(body))
         except StreamClosedError:
             self._gone = True
         finally:
             self._front.leave(self)
+
+    @property
+    def _audits(self) -> bool:
+        return self._front.server.observer.audits and audited(self._incoming.call) is not None
+
+    def _tell(self, status: int, sent: int) -> None:
+        """Say to logs and counters that this is over."""
+        if status != CLIENT_GONE:
+            self._log(status, self._request)
+        call, request = self._incoming.call, self._request
+        self._front.server.observer.ended(
+            Exchange(
+                call.name,
+                request.method or "",
+                request.path,
+                request.remote_ip or "",
+                status,
+                request.request_time(),
+                self._caller,
+                audited(call),
+                self._subject,
+                self._incoming.received,
+                sent,
+            )
+        )
 
     def _head(
         self, status: int, length: int, headers: dict[str, str]

@@ -1,14 +1,17 @@
-"""The routes that are no calls and ask for no credential: health, version, capabilities, landing page."""
+"""The routes that are no calls: health, version, capabilities and landing page, open to all, and counters."""
 
 from __future__ import annotations
+
+import asyncio
 
 import msgspec
 
 from jupyter_tracking.protocol import API_VERSION
 
+from ..metrics import CONTENT_TYPE
 from .handler import TrackingHandler
 
-__all__ = ["HealthHandler", "LandingHandler", "ServerInfoHandler", "VersionHandler"]
+__all__ = ["HealthHandler", "LandingHandler", "MetricsHandler", "ServerInfoHandler", "VersionHandler"]
 
 
 class ServerInfo(msgspec.Struct, frozen=True):
@@ -27,6 +30,8 @@ class ServerInfo(msgspec.Struct, frozen=True):
 class HealthHandler(TrackingHandler):
     """``OK``: the server answers."""
 
+    endpoint = "health"
+
     async def get(self) -> None:
         """Say it."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
@@ -35,6 +40,8 @@ class HealthHandler(TrackingHandler):
 
 class VersionHandler(TrackingHandler):
     """The MLflow version whose API is served, as bare text."""
+
+    endpoint = "version"
 
     async def get(self) -> None:
         """Say it."""
@@ -45,14 +52,36 @@ class VersionHandler(TrackingHandler):
 class ServerInfoHandler(TrackingHandler):
     """What this server can do."""
 
+    endpoint = "server_info"
+
     async def get(self) -> None:
         """Say it."""
         self.set_header("Content-Type", "application/json")
-        await self.finish(msgspec.json.encode(ServerInfo()))
+        server = self.front.server
+        info = ServerInfo(
+            multipart_uploads_enabled=server.settings.serve_artifacts,
+            multipart_downloads_enabled=server.signs_urls,
+        )
+        await self.finish(msgspec.json.encode(info))
+
+
+class MetricsHandler(TrackingHandler):
+    """The counters, for Prometheus; its scraper sends a token like everybody else."""
+
+    endpoint = "metrics"
+
+    async def get(self) -> None:
+        """Write them out."""
+        await self.authenticate("read")
+        metrics = self.front.server.observer.metrics
+        self.set_header("Content-Type", CONTENT_TYPE)
+        await self.finish(await asyncio.to_thread(metrics.exposition))
 
 
 class LandingHandler(TrackingHandler):
     """The root: clients print links to it, so a browser that follows one is sent somewhere useful."""
+
+    endpoint = "landing"
 
     async def get(self) -> None:
         """Send a browser to Lab if it is there; else say what this is."""

@@ -13,7 +13,7 @@ from .artifact_stream import artifact_routes
 from .call_handler import CallHandler
 from .call_table import CallTable
 from .handler import Embed, Front
-from .plain import HealthHandler, LandingHandler, ServerInfoHandler, VersionHandler
+from .plain import HealthHandler, LandingHandler, MetricsHandler, ServerInfoHandler, VersionHandler
 
 __all__ = ["Route", "routes"]
 
@@ -34,6 +34,7 @@ def routes(front: Front, embed: Embed) -> list[Route]:
         (r"/health", HealthHandler, common),
         (r"/version", VersionHandler, common),
         (info, ServerInfoHandler, common),
+        (r"/metrics", MetricsHandler, common),
         (r"/?", LandingHandler, common),
         *((pattern, handler, {**common, **more}) for pattern, handler, more in artifact_routes()),
         (r"/.*", CallHandler, {**common, "table": CallTable()}),

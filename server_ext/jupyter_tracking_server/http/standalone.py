@@ -64,6 +64,7 @@ async def serve(settings: Settings, mode: Mode) -> None:
     front = Front(server, authenticator, root=settings.static_prefix, gate=gate)
     http = _http_server(front)
     http.add_sockets(sockets)
+    server.begin_chores()
     with _announced(settings, mode, token, sockets[0]):
         await _until_stopped(front, mode.idle_exit)
     await _drain(front, http)

@@ -18,7 +18,18 @@ from jupyter_tracking.protocol.call import Call, Empty
 
 from ..context import Context, FilesContext
 from ..store.entries import Entries
-from . import artifacts, datasets, entries, experiments, logged_models, metrics, runs, tags
+from . import (
+    artifact_uploads,
+    artifacts,
+    datasets,
+    entries,
+    experiments,
+    logged_models,
+    metrics,
+    presigned,
+    runs,
+    tags,
+)
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 R = TypeVar("R", bound=msgspec.Struct)
@@ -47,9 +58,9 @@ class Log:
 
 @dataclass(frozen=True)
 class Files:
-    """A service that talks to the artifact store."""
+    """A service that talks to the artifact store; bytes are a reply that is JSON already."""
 
-    serve: Callable[[FilesContext, Any], Awaitable[msgspec.Struct]]
+    serve: Callable[[FilesContext, Any], Awaitable[msgspec.Struct | bytes]]
 
 
 Service = Read | Write | Log | Files
@@ -68,7 +79,7 @@ def _log(call: Call[Q, Empty], serve: Callable[[Q], Entries]) -> Binding:
     return call, Log(serve)
 
 
-def _files(call: Call[Q, R], serve: Callable[[FilesContext, Q], Awaitable[R]]) -> Binding:
+def _files(call: Call[Q, R], serve: Callable[[FilesContext, Q], Awaitable[R | bytes]]) -> Binding:
     return call, Files(serve)
 
 
@@ -112,9 +123,9 @@ SERVICES: Mapping[Call[Any, Any], Service] = dict(
         _files(protocol.logged_models.list_logged_model_artifacts, artifacts.list_logged_model_artifacts),
         _files(protocol.artifacts.list_artifacts, artifacts.list_artifacts),
         _files(protocol.artifacts.list_proxy_artifacts, artifacts.list_proxy_artifacts),
-        _files(protocol.artifacts.create_multipart_upload, artifacts.create_multipart_upload),
-        _files(protocol.artifacts.complete_multipart_upload, artifacts.complete_multipart_upload),
-        _files(protocol.artifacts.abort_multipart_upload, artifacts.abort_multipart_upload),
-        _files(protocol.artifacts.get_presigned_download, artifacts.get_presigned_download),
+        _files(protocol.artifacts.create_multipart_upload, artifact_uploads.create_multipart_upload),
+        _files(protocol.artifacts.complete_multipart_upload, artifact_uploads.complete_multipart_upload),
+        _files(protocol.artifacts.abort_multipart_upload, artifact_uploads.abort_multipart_upload),
+        _files(protocol.artifacts.get_presigned_download, presigned.get_presigned_download),
     ]
 )

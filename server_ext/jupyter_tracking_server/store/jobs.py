@@ -41,6 +41,9 @@ class JobQueue(Generic[Job]):
             self._jobs.append(job)
             self._announce()
 
+    def __len__(self) -> int:
+        return len(self._jobs)
+
     def take(self, most: int = 1, timeout: float | None = None) -> list[Job] | None:
         """The next jobs, at least one; none if ``timeout`` seconds pass; None once closed and empty."""
         deadline = None if timeout is None else time.monotonic() + timeout

@@ -58,6 +58,11 @@ class Readers:
         self._jobs.put(_Read(work, future))
         return future
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return len(self._jobs)
+
     def stop(self) -> None:
         """Serve what waits, then end the threads."""
         self._jobs.close()

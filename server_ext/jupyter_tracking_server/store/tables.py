@@ -100,6 +100,7 @@ runs = Table(
     Column("deleted_time", BigInteger),
     Column("artifact_uri", String, nullable=False),
     UniqueConstraint("run_id"),
+    sqlite_autoincrement=True,
 )
 Index(
     "ix_runs_page",
@@ -154,10 +155,12 @@ metric_tail = Table(
     Index("ix_metric_tail_rid", "rid"),
 )
 
+# Points outlive the row of their run or model for a while when it is purged: no foreign key to it, and its
+# number is never given again.
 metric_chunk = Table(
     "metric_chunk",
     metadata,
-    Column("rid", Id, ForeignKey("runs.rid"), primary_key=True),
+    Column("rid", Id, primary_key=True),
     Column("key", Id, ForeignKey("keys.id"), primary_key=True),
     Column("first_step", BigInteger, primary_key=True),
     Column("seq", Id, primary_key=True),
@@ -227,6 +230,7 @@ logged_models = Table(
     Column("source_run_id", String),
     Column("status_message", String),
     UniqueConstraint("model_id"),
+    sqlite_autoincrement=True,
 )
 Index(
     "ix_logged_models_page",
@@ -257,7 +261,7 @@ logged_model_tags = Table(
 logged_model_metrics = Table(
     "logged_model_metrics",
     metadata,
-    Column("mid", Id, ForeignKey("logged_models.mid"), primary_key=True),
+    Column("mid", Id, primary_key=True),
     Column("key", Id, ForeignKey("keys.id"), primary_key=True),
     Column("run_id", String, primary_key=True),
     Column("step", BigInteger, primary_key=True),
@@ -265,5 +269,63 @@ logged_model_metrics = Table(
     Column("value", Double),
     Column("dataset_name", String),
     Column("dataset_digest", String),
+    sqlite_with_rowid=False,
+)
+
+# What is left of runs, logged models and experiments that are gone: points and bytes still to be removed.
+purges = Table(
+    "purges",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("owner", String, nullable=False),  # its id on the wire
+    Column("number", Id, nullable=False),  # rid or mid
+    Column("location", String, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# What is known of stored artifacts beside what their store says. `root` and `file` are hashes
+# (artifact_files.py), since PostgreSQL could not index the paths themselves.
+artifact_files = Table(
+    "artifact_files",
+    metadata,
+    Column("root", LargeBinary, primary_key=True),
+    Column("file", LargeBinary, primary_key=True),
+    Column("path", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("store_etag", String, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("stored", BigInteger, nullable=False),
+    Column("user_id", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Uploads in parts: open while `made` is NULL, else it is the ETag of the artifact that the upload became.
+artifact_uploads = Table(
+    "artifact_uploads",
+    metadata,
+    Column("upload_id", String, primary_key=True),
+    Column("key", String, nullable=False),
+    Column("store_upload", String, nullable=False),
+    Column("user_id", String, nullable=False),
+    Column("num_parts", Integer, nullable=False),
+    Column("size", BigInteger),
+    Column("sha256", String),
+    Column("part_size", BigInteger),
+    Column("touched", BigInteger, nullable=False),
+    Column("completing", BigInteger),  # when the server that is at it last said so
+    Column("made", String),
+    Index("ix_artifact_uploads_touched", "touched"),
+    Index("ix_artifact_uploads_sha256", "sha256"),
+)
+
+# The parts that came with a checksum that was right. No foreign key: a part may come while its upload goes.
+artifact_upload_parts = Table(
+    "artifact_upload_parts",
+    metadata,
+    Column("upload_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("etag", String, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -64,6 +64,7 @@ class Writer:
 
     Attributes:
         on_settled: called by a thread that has resolved a transaction's futures. Set it before ``start``.
+        on_commit: called by a thread with the number of requests that a transaction held. Likewise.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Writer:
         self._database = database
         self._on_fault = on_fault
         self.on_settled: Callable[[], None] = lambda: None
+        self.on_commit: Callable[[int], None] = lambda _: None
         self._jobs: JobQueue[_Job] = JobQueue(queue_limit)
         self._folder = Folder(database, policy or FoldPolicy())
         self._threads = [
@@ -113,6 +115,11 @@ class Writer:
         self._jobs.put(_Log(entries, may, future))
         return future
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return len(self._jobs)
+
     def stop(self) -> None:
         """Write what waits, then end the threads."""
         self._jobs.close()
@@ -142,6 +149,7 @@ class Writer:
             else:
                 job.future.set_exception(error)
         self.on_settled()
+        self.on_commit(len(jobs))
 
     def _attempt(self, jobs: Sequence[_Job]) -> list[_Outcome]:
         """Run the transaction until it wins its races.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import socket
+from email import message_from_bytes
+from email.message import Message
 
 import pytest
+import requests
 
-from .conftest import MEBIBYTE, PROXY, Artifacts, open_files, wait_until
+from .conftest import MEBIBYTE, PROXY, Artifacts, open_files, pattern, wait_until
 from .raw import RawConnection
 
 
@@ -55,7 +60,12 @@ def test_types_come_from_a_list_of_harmless_ones(artifacts: Artifacts, name: str
         ("bytes=4-2", 200, b"0123456789", None),
         ("bytes=-", 200, b"0123456789", None),
         ("bytes=a-b", 200, b"0123456789", None),
-        ("bytes=0-1,3-4", 200, b"0123456789", None),
+        ("bytes=0-1,a-b", 200, b"0123456789", None),
+        ("bytes=" + ",".join(["0-1"] * 17), 200, b"0123456789", None),
+        ("bytes=" + ",".join(["0-9"] * 16), 206, b"0123456789", "bytes 0-9/10"),
+        ("bytes=0-4, 3-6,,5-", 206, b"0123456789", "bytes 0-9/10"),
+        ("bytes=90-99,7-7", 206, b"7", "bytes 7-7/10"),
+        ("bytes=90-99,100-", 416, None, "bytes */10"),
         ("lines=0-1", 200, b"0123456789", None),
         ("bytes=" + "9" * 5000 + "-", 200, b"0123456789", None),
     ],
@@ -71,6 +81,69 @@ def test_a_part_is_sent_if_it_is_asked_for(
     else:
         assert reply.content == content
         assert reply.headers["Content-Length"] == str(len(content))
+
+
+def parts_of(reply: requests.Response) -> list[tuple[str, bytes]]:
+    """Range and content of each part of a reply that has several."""
+    assert reply.status_code == 206
+    assert reply.headers["Content-Length"] == str(len(reply.content))
+    head = f"Content-Type: {reply.headers['Content-Type']}\r\n\r\n".encode()
+    message = message_from_bytes(head + reply.content)
+    assert message.get_content_type() == "multipart/byteranges"
+    found = []
+    for part in message.get_payload():
+        assert isinstance(part, Message)
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        found.append((str(part["Content-Range"]), content))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("bytes=0-1,4-5", [("bytes 0-1/10", b"01"), ("bytes 4-5/10", b"45")]),
+        ("bytes=-2,0-0", [("bytes 8-9/10", b"89"), ("bytes 0-0/10", b"0")]),
+        ("bytes=8-,0-2,1-3,99-", [("bytes 0-3/10", b"0123"), ("bytes 8-9/10", b"89")]),
+    ],
+)
+def test_parts_come_in_one_reply(artifacts: Artifacts, asked: str, expected: list[tuple[str, bytes]]) -> None:
+    artifacts.put("digits", b"0123456789")
+    reply = artifacts.session.get(artifacts.url("digits"), headers={"Range": asked}, timeout=30)
+    assert parts_of(reply) == expected
+
+
+def test_parts_of_a_large_file_are_whole(artifacts: Artifacts) -> None:
+    content = pattern(5 * MEBIBYTE)
+    artifacts.put("large", content)
+    asked = {"Range": f"bytes=1-{2 * MEBIBYTE},{3 * MEBIBYTE}-"}
+    found = parts_of(artifacts.session.get(artifacts.url("large"), headers=asked, timeout=30))
+    assert [part for _, part in found] == [content[1 : 2 * MEBIBYTE + 1], content[3 * MEBIBYTE :]]
+
+
+def test_an_artifact_is_named_by_its_checksum(artifacts: Artifacts) -> None:
+    content = b"0123456789"
+    digest = hashlib.sha256(content)
+    encoded = base64.b64encode(digest.digest()).decode()
+    artifacts.put("a", content)
+    for verb, more in (("GET", {}), ("HEAD", {}), ("GET", {"Range": "bytes=0-1"})):
+        headers = artifacts.session.request(verb, artifacts.url("a"), headers=more, timeout=30).headers
+        assert headers["Etag"] == f'"{digest.hexdigest()}"'
+        assert headers["Digest"] == f"sha-256={encoded}"
+        assert headers["Repr-Digest"] == f"sha-256=:{encoded}:"
+
+
+def test_another_version_than_the_one_asked_for_is_refused(artifacts: Artifacts) -> None:
+    artifacts.put("a", b"0123456789")
+    url = artifacts.url("a")
+    etag = artifacts.session.get(url, timeout=30).headers["Etag"]
+    for tags in (etag, f'"x", {etag}', "*"):
+        asked = {"If-Match": tags, "Range": "bytes=5-"}
+        assert artifacts.session.get(url, headers=asked, timeout=30).content == b"56789"
+    for tags in ('"x"', f"W/{etag}"):
+        reply = artifacts.session.get(url, headers={"If-Match": tags}, timeout=30)
+        assert (reply.status_code, reply.json()["error_code"]) == (412, "PRECONDITION_FAILED")
+        assert artifacts.session.head(url, headers={"If-Match": tags}, timeout=30).status_code == 412
 
 
 def test_of_nothing_there_is_no_part(artifacts: Artifacts) -> None:
@@ -102,6 +175,11 @@ def test_a_part_of_what_has_changed_is_the_whole(artifacts: Artifacts) -> None:
     artifacts.put("a", b"0123456789")
     url = artifacts.url("a")
     etag = artifacts.session.get(url, timeout=30).headers["Etag"]
+    for parts in ("bytes=5-", "bytes=0-0,5-5", "bytes=99-"):
+        asked = {"Range": parts, "If-Range": etag}
+        assert artifacts.session.get(url, headers=asked, timeout=30).status_code in {206, 416}
+        reply = artifacts.session.get(url, headers={**asked, "If-Range": '"x"'}, timeout=30)
+        assert (reply.status_code, reply.content) == (200, b"0123456789")
     asked = {"Range": "bytes=5-", "If-Range": etag}
     assert artifacts.session.get(url, headers=asked, timeout=30).content == b"56789"
     artifacts.put("a", b"9876543210")

@@ -21,6 +21,9 @@ def upgrade() -> None:
     _datasets()
     _logged_models()
     _logged_model_data()
+    _artifacts()
+    _uploads()
+    _purges()
 
 
 def _experiments() -> None:
@@ -73,6 +76,7 @@ def _runs() -> None:
         sa.Column("deleted_time", sa.BigInteger()),
         sa.Column("artifact_uri", String, nullable=False),
         sa.UniqueConstraint("run_id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_runs_page", "runs", ["experiment", "lifecycle", sa.text("start_time DESC"), "run_id"])
     op.create_table(
@@ -117,7 +121,7 @@ def _metrics() -> None:
     op.create_index("ix_metric_tail_rid", "metric_tail", ["rid"])
     op.create_table(
         "metric_chunk",
-        sa.Column("rid", Id, sa.ForeignKey("runs.rid"), primary_key=True),
+        sa.Column("rid", Id, primary_key=True),
         sa.Column("key", Id, sa.ForeignKey("keys.id"), primary_key=True),
         sa.Column("first_step", sa.BigInteger(), primary_key=True),
         sa.Column("seq", Id, primary_key=True),
@@ -185,6 +189,7 @@ def _logged_models() -> None:
         sa.Column("source_run_id", String),
         sa.Column("status_message", String),
         sa.UniqueConstraint("model_id"),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_logged_models_page",
@@ -211,7 +216,7 @@ def _logged_model_data() -> None:
     )
     op.create_table(
         "logged_model_metrics",
-        sa.Column("mid", Id, sa.ForeignKey("logged_models.mid"), primary_key=True),
+        sa.Column("mid", Id, primary_key=True),
         sa.Column("key", Id, sa.ForeignKey("keys.id"), primary_key=True),
         sa.Column("run_id", String, primary_key=True),
         sa.Column("step", sa.BigInteger(), primary_key=True),
@@ -219,5 +224,62 @@ def _logged_model_data() -> None:
         sa.Column("value", sa.Double()),
         sa.Column("dataset_name", String),
         sa.Column("dataset_digest", String),
+        sqlite_with_rowid=False,
+    )
+
+
+def _purges() -> None:
+    """What is left of owners that are gone."""
+    op.create_table(
+        "purges",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("kind", String, nullable=False),
+        sa.Column("owner", String, nullable=False),
+        sa.Column("number", Id, nullable=False),
+        sa.Column("location", String, nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sqlite_autoincrement=True,
+    )
+
+
+def _artifacts() -> None:
+    """What is known of artifacts beside their bytes."""
+    op.create_table(
+        "artifact_files",
+        sa.Column("root", sa.LargeBinary(), primary_key=True),
+        sa.Column("file", sa.LargeBinary(), primary_key=True),
+        sa.Column("path", String, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("store_etag", String, nullable=False),
+        sa.Column("sha256", String, nullable=False),
+        sa.Column("stored", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", String, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _uploads() -> None:
+    """Uploads in parts."""
+    op.create_table(
+        "artifact_uploads",
+        sa.Column("upload_id", String, primary_key=True),
+        sa.Column("key", String, nullable=False),
+        sa.Column("store_upload", String, nullable=False),
+        sa.Column("user_id", String, nullable=False),
+        sa.Column("num_parts", sa.Integer(), nullable=False),
+        sa.Column("size", sa.BigInteger()),
+        sa.Column("sha256", String),
+        sa.Column("part_size", sa.BigInteger()),
+        sa.Column("touched", sa.BigInteger(), nullable=False),
+        sa.Column("completing", sa.BigInteger()),
+        sa.Column("made", String),
+    )
+    op.create_index("ix_artifact_uploads_sha256", "artifact_uploads", ["sha256"])
+    op.create_index("ix_artifact_uploads_touched", "artifact_uploads", ["touched"])
+    op.create_table(
+        "artifact_upload_parts",
+        sa.Column("upload_id", String, primary_key=True),
+        sa.Column("number", sa.Integer(), primary_key=True),
+        sa.Column("etag", String, nullable=False),
         sqlite_with_rowid=False,
     )

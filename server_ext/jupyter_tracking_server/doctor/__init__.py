@@ -1,0 +1,1 @@
+"""What ``jupyter tracking doctor`` looks at: one file for each group of checks."""
