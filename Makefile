@@ -5,16 +5,19 @@ BIN := $(VENV)/bin
 PORT ?= 8888
 
 .DEFAULT_GOAL := help
-.PHONY: help start test lint fix docs bench build clean
+.PHONY: help start test test-hdfs lint fix docs bench build clean
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 start: $(VENV)/.installed ## Set up, then serve JupyterLab with tracking in it
 	$(BIN)/jupyter lab --port=$(PORT) --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 test: $(VENV)/.installed-test $(VENV)/.debian ## Set up, then run every test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-hdfs: $(VENV)/.installed-test ## Run the tests of HDFS, on a Hadoop of their own; needs Java
+	$(BIN)/python -m pytest -m hdfs $(ARGS)
 
 lint: $(VENV)/.installed-test ## Check style and types of Python and TypeScript
 	$(BIN)/ruff check .

@@ -55,6 +55,8 @@ class Hdfs:
                 "dfs.replication": "1",
                 "dfs.permissions.enabled": "false",
                 "dfs.webhdfs.enabled": "true",
+                # A test needs no safety from a loss of power.
+                "dfs.namenode.edits.noeditlogchannelflush": "true",
             },
         }
         for name, values in settings.items():

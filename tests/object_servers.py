@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -180,7 +182,8 @@ def running(
     try:
         yield process
     finally:
-        process.kill()
+        # The whole group: some commands are wrappers, which would leave the program itself behind.
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -1,4 +1,4 @@
-"""A real OpenSSH server on a free loopback port, with a host key, a configuration and a user key of its own."""
+"""A real OpenSSH server on a free loopback port, with host key, configuration and user key of its own."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Sshd:
         if os.geteuid() == 0:
             SEPARATION.mkdir(mode=0o755, exist_ok=True)
         log = self._folder / "sshd.log"
-        with log.open("ab") as output:
+        with log.open("wb") as output:
             command = [PROGRAM, "-D", "-e", "-f", str(self._folder / "sshd_config")]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=output)
         deadline = time.monotonic() + START_TIMEOUT
@@ -81,6 +81,11 @@ class Sshd:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise ServerDiedError(log_tail(log))
             time.sleep(0.02)
+
+    def connections(self) -> int:
+        """How many there are."""
+        assert self._process is not None
+        return len(_children().get(self._process.pid, []))
 
     def cut(self) -> None:
         """End all connections at once; the server goes on listening."""
@@ -110,8 +115,8 @@ def sshd(folder: Path) -> Iterator[Sshd]:
         server.stop()
 
 
-def _below(pid: int) -> list[int]:
-    """The processes that a process has started, and theirs."""
+def _children() -> dict[int, list[int]]:
+    """The processes that each process has started."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -119,6 +124,12 @@ def _below(pid: int) -> list[int]:
                 # After the command's closing parenthesis: state, parent.
                 fields = (entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
                 children.setdefault(int(fields[1]), []).append(int(entry.name))
+    return children
+
+
+def _below(pid: int) -> list[int]:
+    """The processes that a process has started, and theirs."""
+    children = _children()
     found, waiting = [], [pid]
     while waiting:
         below = children.get(waiting.pop(), [])

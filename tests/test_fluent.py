@@ -148,11 +148,12 @@ def test_a_metric_must_be_a_number(value: Any) -> None:
 
 def test_who_and_from_where(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTERHUB_USER", "jane")
+    monkeypatch.setattr("sys.argv", ["train.py"])
     with tracking.start_run() as run:
         found = tracking.get_run()
     assert run.info.user_id == "jane"
     assert (found["tags.mlflow.user"], found["tags.mlflow.source.type"]) == ("jane", "LOCAL")
-    assert found["tags.mlflow.source.name"]
+    assert found["tags.mlflow.source.name"] == "train.py"
 
 
 def test_experiments(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ and gives, as fixtures:
 * ``open_another``: a function that makes another store object at the place of ``store``, as another process
   would have. The tests close what they open by it, on the loop that they used it on.
 
-The class may set ``flat`` (a file and a folder can have one name) and ``snapshot_reads = False`` (a running
-read may break when its artifact is replaced; it never delivers mixed bytes). Parts have 5 MiB but the last.
+The class may set ``flat`` (a file and a folder can have one name), ``snapshot_reads = False`` (a running
+read may break when its artifact is replaced; it never delivers mixed bytes) and ``prunes = False`` (an empty
+folder stays to be seen). Parts have 5 MiB but the last.
 
 The tests are in ``contract_*.py``, by what they are about; ``transfers.py`` has what they share.
 """
@@ -45,6 +46,7 @@ class ArtifactStoreContract(BytesContract, FoldersContract, PartsContract, Unfin
 
     flat = False
     snapshot_reads = True
+    prunes = True
 
     def test_its_url_names_the_place_and_no_secret(self, store: ArtifactStore) -> None:
         url = urlsplit(store.url)

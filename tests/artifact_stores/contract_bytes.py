@@ -39,6 +39,7 @@ class BytesContract:
     """Single uploads and reads."""
 
     snapshot_reads: bool
+    prunes: bool
 
     @pytest.mark.parametrize(
         "size", [0, 1, 65_536, MEBIBYTE - 1, MEBIBYTE, MEBIBYTE + 1, 5 * MEBIBYTE + 12_345]
@@ -63,7 +64,8 @@ class BytesContract:
             (name, len(name.encode()))
         ]
         assert await store.delete(("folder", name, name))
-        assert await everything(store, ()) == []
+        assert await everything(store, ("folder", name)) == []
+        assert not self.prunes or await everything(store, ()) == []
 
     @on_loop
     async def test_chunks_of_any_size_make_one_artifact(self, store: ArtifactStore) -> None:
@@ -216,4 +218,5 @@ class BytesContract:
                 await store.delete(("folder", "deep", name))
 
         await asyncio.gather(*(make_and_remove(name) for name in "abcdef"))
-        assert await everything(store, ()) == []
+        assert await everything(store, ("folder", "deep")) == []
+        assert not self.prunes or await everything(store, ()) == []

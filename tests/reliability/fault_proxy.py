@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import socket
+import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
@@ -30,7 +32,8 @@ class Fault:
     Attributes:
         kind: ``status`` answers with ``status`` and ``code`` without asking the store; ``cut up`` and ``cut
             down`` end the connection after ``byte`` bytes of the request's or answer's body; ``stall up`` and
-            ``stall down`` stop there; ``flip up`` and ``flip down`` change the byte there.
+            ``stall down`` stop there; ``flip up`` and ``flip down`` change the byte there; ``silence`` takes
+            the request and never answers; ``cut head`` has the store do it, and drops the answer.
         verb: of the requests that are hit.
         times: how many are hit; then the fault is over.
         byte: where.
@@ -75,8 +78,10 @@ class FaultProxy:
         self.faults: list[Fault] = []
         self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
-        # Never set; it keeps the tasks that wait for it, which nothing else does.
+        # Never set.
         self._forever = asyncio.Event()
+        # asyncio forgets a connection's task when the connection is lost, whatever the task still waits for.
+        self._tasks: set[asyncio.Task[None] | None] = set()
 
     async def serve(self, ready: Future[Callable[[], object]]) -> None:
         """Serve until what ``ready`` gives is called, in any thread."""
@@ -87,11 +92,13 @@ class FaultProxy:
         server.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._tasks.add(asyncio.current_task())
         # A cancelled one is a stall that is over, as the proxy is.
         with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
             while await self._request(reader, writer):
                 pass
         writer.close()
+        self._tasks.discard(asyncio.current_task())
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request and its answer; False if the connection is over."""
@@ -104,15 +111,25 @@ class FaultProxy:
             writer.write(_refusal(fault))
             await writer.drain()
             return False
+        if fault is not None and fault.kind == "silence":
+            await self._forever.wait()
         up, down = await asyncio.open_connection(self._host, self._port, limit=2**20)
         try:
             down.write(head)
             if await self._pass_on(_body(reader, length), down, fault, "up"):
                 return False
             answer = await up.readuntil(HEAD_END)
+            if fault is not None and fault.kind == "cut head":
+                return False
             writer.write(answer)
             size = _length(answer) if not head.startswith(b"HEAD ") else 0
             return not await self._pass_on(_body(up, size), writer, fault, "down")
+        except (OSError, EOFError):
+            # The store sees it break off, too: a reset, where an ordinary close may look like an end.
+            down.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            raise
         finally:
             down.close()
 

@@ -28,6 +28,7 @@ from .webhdfs_files import WebHdfsFiles
 
 __all__ = ["open_store"]
 
+PLAIN = re.compile(r"[A-Za-z0-9._=/-]+")
 THREADS = 16
 SENDERS = 64
 DEFAULT_PORT = {"webhdfs": 9870, "swebhdfs": 9871}
@@ -49,11 +50,23 @@ def open_store(destination: str, options: Options) -> RemoteStore:
     url = urlsplit(destination)
     scheme = url.scheme.lower()
     root = unquote(url.path).rstrip("/")
-    if url.query or url.fragment or url.password is not None or not root or re.search(r"/\.{1,2}(/|$)", root):
+    if not _is_plain(url) or not root or re.search(r"/\.{1,2}(/|$)", root):
         raise UnusableDestination(f"A {scheme}: destination looks like {scheme}://host:port/folder.")
+    if scheme in DEFAULT_PORT and not PLAIN.fullmatch(root):
+        # Data nodes decode a path once more than name nodes encode it.
+        raise UnusableDestination(
+            f"Over {scheme}: the folder's name may have letters, digits and . _ = - only."
+        )
     files = _by_http(url) if scheme in DEFAULT_PORT else _by_rpc(url, durable=options.durable)
     place = url.netloc.rpartition("@")[2]
     return RemoteStore(files, f"{scheme}://{place}{url.path.rstrip('/')}", root)
+
+
+def _is_plain(url: SplitResult) -> bool:
+    try:
+        return url.port != 0 and url.password is None and not url.query and not url.fragment
+    except ValueError:
+        return False
 
 
 def _by_rpc(url: SplitResult, *, durable: bool) -> RemoteFiles:

@@ -63,6 +63,7 @@ KINDS: dict[str, Kind] = {
     "sftp": Kind("sftp", "jupyter-tracking[sftp]", talkative=("asyncssh",)),
     "http": Kind("upstream", "jupyter-tracking", _UPSTREAM),
     "https": Kind("upstream", "jupyter-tracking", _UPSTREAM),
+    "mlflow-artifacts": Kind("upstream", "jupyter-tracking", _UPSTREAM),
 }
 
 

@@ -4,32 +4,30 @@ An upload goes to a file of its own in ``.uploads`` at the root and is renamed w
 deleted is first renamed into there. So everything outside ``.uploads`` is whole, whenever this process dies,
 and ``sweep`` removes what was left.
 
-Neither protocol lists a folder in our order from a place in it, so each page goes through the whole folder,
-and keeps a few pages' worth of names at a time.
+Neither protocol lists a folder in our order from a place in it: see ``remote_listing.py``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import heapq
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
-from .base import ArtifactInfo, ByteRange, Download, Page, Part, Signer, Span, Upload
+from .base import ArtifactInfo, ByteRange, Download, Entry, Page, Part, Signer, Span, Upload
 from .errors import NameTooLong, NoSuchArtifact, NotAFile, NotAFolder, StoreUnavailable
 from .keys import UPLOADS, Key
-from .listing import MAX_PAGE, order, page
+from .listing import MAX_PAGE
 from .remote_files import Refused, RemoteFiles, Sink
+from .remote_listing import RemoteListing
 from .remote_transfer import RemoteDownload, RemoteUpload
 from .staged_parts import StagedParts
 
 __all__ = ["RemoteStore"]
 
 PUBLISH_TRIES = 50
-KEPT_PAGES = 4
 LONGEST_NAME, LONGEST_PATH = 255, 4095
 """In bytes, as Linux has it and HDFS by default."""
 LEFTOVER = 32
@@ -51,6 +49,7 @@ class RemoteStore:
         self.url = url
         self._files = files
         self._root = root
+        self._listing = RemoteListing(self._scan)
         self._parts = StagedParts(self, self._join)
 
     async def create(self, key: Key, size: int | None = None) -> Upload:
@@ -87,15 +86,8 @@ class RemoteStore:
         return found.info
 
     async def entries(self, folder: Key, cursor: str = "", limit: int = MAX_PAGE) -> Page:
-        """Some of what is directly in a folder; each page goes through all of it."""
-        wanted = min(limit, MAX_PAGE) + 1
-        kept = []
-        async for entry in self._files.scan(self._path(folder)):
-            if order(entry) > cursor and (folder or entry.name != UPLOADS):
-                kept.append(entry)
-                if len(kept) >= KEPT_PAGES * wanted:
-                    kept = heapq.nsmallest(wanted, kept, key=order)
-        return page(kept, cursor, limit)
+        """Some of what is directly in a folder; a page after the first may be some seconds old."""
+        return await self._listing.page(folder, cursor, limit)
 
     async def delete(self, key: Key) -> bool:
         """Remove an artifact or folder at once, and then the folders above that this leaves empty."""
@@ -148,6 +140,11 @@ class RemoteStore:
     async def close(self) -> None:
         """Give back connections and threads."""
         await self._files.close()
+
+    async def _scan(self, folder: Key) -> AsyncIterator[Entry]:
+        async for entry in self._files.scan(self._path(folder)):
+            if folder or entry.name != UPLOADS:
+                yield entry
 
     def _path(self, key: Key) -> str:
         return "/".join((self._root, *key)) or "/"

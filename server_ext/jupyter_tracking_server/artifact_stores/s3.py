@@ -50,13 +50,15 @@ class S3Store(ObjectStore):
     def __init__(self, place: Place, connection: Connection, stall: float = SECONDS) -> None:
         self._threads = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="artifact-s3")
         self._senders = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="artifact-s3-part")
+        # One of its own: calls that stall must not keep transfers from their credentials.
+        self._renewals = ThreadPoolExecutor(1, thread_name_prefix="artifact-s3-credentials")
         meta = connection.client.meta
         backend = Bucket(
             place.bucket,
             config=backend_config(place, meta.endpoint_url, meta.region_name),
             client_options=connection.client_options(stall),
             retry_config=retry_config(),
-            credential_provider=ObstoreCredentials(connection.credentials, self._threads),
+            credential_provider=ObstoreCredentials(connection.credentials, self._renewals),
         )
         super().__init__(backend, place.url, place.prefix, stall)
         self._extra = place.extra
@@ -93,8 +95,8 @@ class S3Store(ObjectStore):
 
     async def close(self) -> None:
         """Give back connections and threads."""
-        self._senders.shutdown(wait=False, cancel_futures=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._senders, self._threads, self._renewals):
+            threads.shutdown(wait=False, cancel_futures=True)
         self._parts.close()
         self._calls.client.close()
 

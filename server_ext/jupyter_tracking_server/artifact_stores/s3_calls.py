@@ -21,7 +21,7 @@ T = TypeVar("T")
 BAD_PARTS = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "EntityTooLarge", "MalformedXML"}
 
 ALWAYS = {
-    "list_objects_v2": "IsTruncated",
+    "list_objects_v2": "Name",
     "list_multipart_uploads": "IsTruncated",
     "list_parts": "IsTruncated",
     "create_multipart_upload": "UploadId",

@@ -63,7 +63,7 @@ class Target:
             given["port"] = self.port
         if self.user is not None:
             given["username"] = self.user
-        options = await asyncssh.SSHClientConnectionOptions.construct(host=self.host, **given)
+        options = await asyncssh.SSHClientConnectionOptions.construct(host=self.host, config=(), **given)
         if options.known_hosts is None:
             raise asyncssh.HostKeyNotVerifiable("the ssh configuration says to accept any host key")
         return await asyncio.wait_for(asyncssh.connect(self.host, **given), 3 * CONNECT_TIMEOUT)

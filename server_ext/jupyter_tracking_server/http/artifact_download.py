@@ -20,7 +20,7 @@ from tornado.log import app_log
 from jupyter_tracking.protocol.errors import PreconditionFailed
 
 from ..artifact_stores.base import ArtifactInfo, Download, Span
-from ..artifact_stores.errors import RangeNotSatisfiable
+from ..artifact_stores.errors import RangeNotSatisfiable, StoreError
 from ..artifact_stores.keys import Key
 from ..context import Context
 from ..services import artifact_files, artifacts
@@ -222,7 +222,10 @@ class DownloadHandler(TrackingHandler, ABC):
         except Exception as error:
             # The reply has begun: only a cut connection tells the client that it is not whole.
             self.front.server.observer.failed(error)
-            app_log.exception("A download of %s broke off", self.request.path)
+            if isinstance(error, StoreError):
+                app_log.warning("A download of %s broke off: %s", self.request.path, error)
+            else:
+                app_log.exception("A download of %s broke off", self.request.path)
             self.http.close()
 
 

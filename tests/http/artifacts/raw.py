@@ -24,6 +24,10 @@ class RawConnection:
         """Send bytes as they are."""
         self.socket.sendall(data)
 
+    def end(self) -> None:
+        """Send no more."""
+        self.socket.shutdown(socket.SHUT_WR)
+
     def receive(self, body: bool = True) -> Reply:
         """One reply that has a Content-Length."""
         received = b""
