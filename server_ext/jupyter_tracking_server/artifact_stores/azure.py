@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -21,7 +20,8 @@ from .azure_account import Account, find_account
 from .azure_blobs import BlobService, is_directory
 from .azure_parts import AzureParts
 from .azure_signer import AzureSigner
-from .base import ArtifactInfo, Options, Part, Upload
+from .base import ArtifactInfo, Options
+from .kept_parts import KeepsParts
 from .keys import Key
 from .object_store import SECONDS, Listed, ObjectStore, client_options, retry_config
 
@@ -45,7 +45,7 @@ def open_store(destination: str, options: Options) -> AzureStore:  # noqa: ARG00
     return AzureStore(find_account(destination, os.environ))
 
 
-class AzureStore(ObjectStore):
+class AzureStore(KeepsParts[AzureParts], ObjectStore):
     """An ``ArtifactStore`` in a container.
 
     Args:
@@ -76,26 +76,6 @@ class AzureStore(ObjectStore):
     async def begin(self, key: Key) -> str:
         """Begin an upload in parts."""
         return await self._parts.begin(key)
-
-    async def create_part(self, key: Key, upload: str, number: int, size: int) -> Upload:
-        """Begin to write a part."""
-        return await self._parts.create_part(key, upload, number, size)
-
-    async def parts(self, key: Key, upload: str) -> list[Part]:
-        """The parts that have come."""
-        return await self._parts.parts(key, upload)
-
-    async def complete(self, key: Key, upload: str, parts: Sequence[Part]) -> ArtifactInfo:
-        """Make one artifact of the parts."""
-        return await self._parts.complete(key, upload, parts)
-
-    async def abort(self, key: Key, upload: str) -> None:
-        """Drop an upload in parts."""
-        await self._parts.abort(key, upload)
-
-    async def sweep(self, age: float) -> int:
-        """Close the uploads that were left; Azure removes blocks by itself."""
-        return await self._parts.sweep(age)
 
     async def info(self, key: Key) -> ArtifactInfo:
         """What is known of an artifact."""

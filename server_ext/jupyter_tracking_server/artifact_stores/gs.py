@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
@@ -20,9 +19,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from obstore.store import GCSStore as Bucket
 
-from .base import ArtifactInfo, Options, Part, Upload
+from .base import Options
 from .gs_access import GoogleCredentials, Place, find_place
 from .gs_signer import GcsSigner, object_url
+from .kept_parts import KeepsParts
 from .keys import Key
 from .object_errors import unavailable
 from .object_store import SECONDS, Listed, ObjectStore, client_options, retry_config
@@ -46,7 +46,28 @@ def open_store(destination: str, options: Options) -> GcsStore:  # noqa: ARG001 
     return GcsStore(find_place(destination, os.environ))
 
 
-class GcsStore(ObjectStore):
+class GcsParts(S3Parts):
+    """Multipart uploads of the XML API, to plain addresses with a token.
+
+    Args:
+        place: the bucket.
+        calls: boto3, for it.
+        senders: threads for the parts.
+        stall: seconds without a byte after which a part is given up.
+    """
+
+    def __init__(self, place: Place, calls: S3Calls, senders: Executor, stall: float) -> None:
+        super().__init__(calls, place.prefix, {}, Trust(verify=True, stall=stall), senders)
+        self._place = place
+        self._session.auth = _Bearer(place.credentials)
+
+    async def sign_part(self, key: Key, upload: str, number: int, seconds: int) -> str:  # noqa: ARG002
+        """An address to which this store can PUT the part; the token, not the address, has the right."""
+        query = {"partNumber": number, "uploadId": UploadId.parse(key, upload).store_id}
+        return f"{object_url(self._place, self._path(key))}?{urlencode(query)}"
+
+
+class GcsStore(KeepsParts[GcsParts], ObjectStore):
     """The objects of a bucket whose keys begin with a prefix.
 
     Args:
@@ -77,26 +98,6 @@ class GcsStore(ObjectStore):
         """Begin an upload in parts."""
         self.path(key)
         return await self._parts.begin(key, self._writing(key).attributes["Content-Type"])
-
-    async def create_part(self, key: Key, upload: str, number: int, size: int) -> Upload:
-        """Begin to write a part."""
-        return await self._parts.create_part(key, upload, number, size)
-
-    async def parts(self, key: Key, upload: str) -> list[Part]:
-        """The parts that have come."""
-        return await self._parts.parts(key, upload)
-
-    async def complete(self, key: Key, upload: str, parts: Sequence[Part]) -> ArtifactInfo:
-        """Make one artifact of the parts."""
-        return await self._parts.complete(key, upload, parts)
-
-    async def abort(self, key: Key, upload: str) -> None:
-        """Drop an upload in parts."""
-        await self._parts.abort(key, upload)
-
-    async def sweep(self, age: float) -> int:
-        """Drop uploads that were left, those of ``create`` too, which are in parts as well."""
-        return await self._parts.sweep(age)
 
     async def close(self) -> None:
         """Give back connections and threads."""
@@ -141,27 +142,6 @@ class GcsStore(ObjectStore):
                     raise
 
         await self._calls.in_thread("deleting", delete)
-
-
-class GcsParts(S3Parts):
-    """Multipart uploads of the XML API, to plain addresses with a token.
-
-    Args:
-        place: the bucket.
-        calls: boto3, for it.
-        senders: threads for the parts.
-        stall: seconds without a byte after which a part is given up.
-    """
-
-    def __init__(self, place: Place, calls: S3Calls, senders: Executor, stall: float) -> None:
-        super().__init__(calls, place.prefix, {}, Trust(verify=True, stall=stall), senders)
-        self._place = place
-        self._session.auth = _Bearer(place.credentials)
-
-    async def sign_part(self, key: Key, upload: str, number: int, seconds: int) -> str:  # noqa: ARG002
-        """An address to which this store can PUT the part; the token, not the address, has the right."""
-        query = {"partNumber": number, "uploadId": UploadId.parse(key, upload).store_id}
-        return f"{object_url(self._place, self._path(key))}?{urlencode(query)}"
 
 
 class _Bearer:

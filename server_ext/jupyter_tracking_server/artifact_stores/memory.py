@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import NamedTuple, TypeAlias
 
-from .base import ArtifactInfo, ByteRange, Download, Entry, Options, Page, Part, Signer, Span, Upload
+from .base import ArtifactInfo, ByteRange, Download, Entry, Options, Page, Signer, Span, Upload
 from .errors import IncompleteUpload, NoSuchArtifact, NotAFile, NotAFolder
+from .kept_parts import KeepsParts
 from .keys import UPLOADS, Key
 from .listing import page
 from .staged_parts import StagedParts
@@ -37,7 +38,7 @@ def open_store(destination: str, options: Options) -> MemoryStore:  # noqa: ARG0
     return MemoryStore()
 
 
-class MemoryStore:
+class MemoryStore(KeepsParts[StagedParts]):
     """An ``ArtifactStore`` in the dictionary ``root``, which several stores may share."""
 
     url = "memory:"
@@ -92,26 +93,6 @@ class MemoryStore:
     async def begin(self, key: Key) -> str:
         """Begin an upload in parts."""
         return await self._parts.begin(key)
-
-    async def create_part(self, key: Key, upload: str, number: int, size: int) -> Upload:
-        """Begin to write a part."""
-        return await self._parts.create_part(key, upload, number, size)
-
-    async def parts(self, key: Key, upload: str) -> list[Part]:
-        """The parts that have come."""
-        return await self._parts.parts(key, upload)
-
-    async def complete(self, key: Key, upload: str, parts: Sequence[Part]) -> ArtifactInfo:
-        """Make one artifact of the parts."""
-        return await self._parts.complete(key, upload, parts)
-
-    async def abort(self, key: Key, upload: str) -> None:
-        """Drop an upload in parts."""
-        await self._parts.abort(key, upload)
-
-    async def sweep(self, age: float) -> int:
-        """Remove what uploads left."""
-        return await self._parts.sweep(age)
 
     async def close(self) -> None:
         """There is nothing to give back."""

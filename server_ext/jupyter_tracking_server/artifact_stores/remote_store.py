@@ -16,8 +16,9 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
-from .base import ArtifactInfo, ByteRange, Download, Entry, Page, Part, Signer, Span, Upload
+from .base import ArtifactInfo, ByteRange, Download, Entry, Page, Signer, Span, Upload
 from .errors import NameTooLong, NoSuchArtifact, NotAFile, NotAFolder, StoreUnavailable
+from .kept_parts import KeepsParts
 from .keys import UPLOADS, Key
 from .listing import MAX_PAGE
 from .remote_files import Refused, RemoteFiles, Sink
@@ -35,7 +36,7 @@ LEFTOVER = 32
 log = logging.getLogger("jupyter_tracking")
 
 
-class RemoteStore:
+class RemoteStore(KeepsParts[StagedParts]):
     """An ``ArtifactStore`` in the folder ``root`` of ``files``.
 
     Args:
@@ -107,22 +108,6 @@ class RemoteStore:
     async def begin(self, key: Key) -> str:
         """Begin an upload in parts."""
         return await self._parts.begin(key)
-
-    async def create_part(self, key: Key, upload: str, number: int, size: int) -> Upload:
-        """Begin to write a part."""
-        return await self._parts.create_part(key, upload, number, size)
-
-    async def parts(self, key: Key, upload: str) -> list[Part]:
-        """The parts that have come."""
-        return await self._parts.parts(key, upload)
-
-    async def complete(self, key: Key, upload: str, parts: Sequence[Part]) -> ArtifactInfo:
-        """Make one artifact of the parts, without their bytes coming here if the other side can do that."""
-        return await self._parts.complete(key, upload, parts)
-
-    async def abort(self, key: Key, upload: str) -> None:
-        """Drop an upload in parts."""
-        await self._parts.abort(key, upload)
 
     async def sweep(self, age: float) -> int:
         """Remove what uploads and deletes left; what grows is younger."""

@@ -6,13 +6,13 @@ obstore moves the bytes. boto3 finds the credentials, lists, deletes, deals with
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from obstore.store import S3Store as Bucket
 
 from .aws_credentials import ObstoreCredentials
-from .base import ArtifactInfo, Options, Part, Signed, Upload
+from .base import Options, Signed
+from .kept_parts import KeepsParts
 from .keys import Key
 from .object_errors import unavailable
 from .object_store import SECONDS, Listed, ObjectStore, Writing, retry_config
@@ -38,7 +38,7 @@ def open_store(destination: str, options: Options) -> S3Store:
     return S3Store(place, connect(place, options, stall), stall)
 
 
-class S3Store(ObjectStore):
+class S3Store(KeepsParts[S3Parts], ObjectStore):
     """The objects of a bucket whose keys begin with a prefix.
 
     Args:
@@ -72,26 +72,6 @@ class S3Store(ObjectStore):
         """Begin an upload in parts."""
         self.path(key)
         return await self._parts.begin(key, self._writing(key).attributes["Content-Type"])
-
-    async def create_part(self, key: Key, upload: str, number: int, size: int) -> Upload:
-        """Begin to write a part."""
-        return await self._parts.create_part(key, upload, number, size)
-
-    async def parts(self, key: Key, upload: str) -> list[Part]:
-        """The parts that have come."""
-        return await self._parts.parts(key, upload)
-
-    async def complete(self, key: Key, upload: str, parts: Sequence[Part]) -> ArtifactInfo:
-        """Make one artifact of the parts."""
-        return await self._parts.complete(key, upload, parts)
-
-    async def abort(self, key: Key, upload: str) -> None:
-        """Drop an upload in parts."""
-        await self._parts.abort(key, upload)
-
-    async def sweep(self, age: float) -> int:
-        """Drop uploads that were left, those of ``create`` too, which are in parts as well."""
-        return await self._parts.sweep(age)
 
     async def close(self) -> None:
         """Give back connections and threads."""

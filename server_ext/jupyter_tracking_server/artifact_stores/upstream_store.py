@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from functools import partial
 
-from .base import ArtifactInfo, ByteRange, Download, Entry, Page, Part, Signer, Span, Upload
+from .base import ArtifactInfo, ByteRange, Download, Entry, Page, Signer, Span, Upload
 from .errors import NameTooLong, NotAFile, NotAFolder, StoreUnavailable
+from .kept_parts import KeepsParts
 from .keys import UPLOADS, Key
 from .listing import MAX_PAGE, page
 from .part_sender import Body, PartSender
@@ -21,7 +22,7 @@ __all__ = ["UpstreamStore"]
 LONGEST_NAME = 255
 
 
-class UpstreamStore:
+class UpstreamStore(KeepsParts[StagedParts]):
     """An ``ArtifactStore`` in the folder ``root`` of a server's artifacts.
 
     An upload is one request, cut off if it is aborted; the upstream keeps what came whole.
@@ -83,26 +84,6 @@ class UpstreamStore:
     async def begin(self, key: Key) -> str:
         """Begin an upload in parts."""
         return await self._parts.begin(key)
-
-    async def create_part(self, key: Key, upload: str, number: int, size: int) -> Upload:
-        """Begin to write a part."""
-        return await self._parts.create_part(key, upload, number, size)
-
-    async def parts(self, key: Key, upload: str) -> list[Part]:
-        """The parts that have come."""
-        return await self._parts.parts(key, upload)
-
-    async def complete(self, key: Key, upload: str, parts: Sequence[Part]) -> ArtifactInfo:
-        """Make one artifact of the parts; their bytes come here and go back."""
-        return await self._parts.complete(key, upload, parts)
-
-    async def abort(self, key: Key, upload: str) -> None:
-        """Drop an upload in parts."""
-        await self._parts.abort(key, upload)
-
-    async def sweep(self, age: float) -> int:
-        """Remove what uploads in parts left; of others the upstream keeps nothing."""
-        return await self._parts.sweep(age)
 
     async def close(self) -> None:
         """Give back connections and threads."""
