@@ -21,14 +21,13 @@ from jupyter_tracking.protocol.errors import PreconditionFailed
 
 from ..artifact_stores.base import ArtifactInfo, Download, Span
 from ..artifact_stores.errors import RangeNotSatisfiable, StoreError
-from ..artifact_stores.keys import Key
 from ..context import Context
 from ..services import artifact_files, artifacts
 from ..services.artifact_files import KnownFile
 from ..services.artifact_paths import Place
 from .archive_formats import FORMATS
 from .artifact_archive import archive, asked_format
-from .checksums import digest_headers
+from .checksums import digest_headers, verified
 from .conditions import Validators
 from .error_reply import explain
 from .handler import TrackingHandler
@@ -109,7 +108,7 @@ class DownloadHandler(TrackingHandler, ABC):
             return
         async with download:
             if not self._unchanged(found, download.info):
-                await self._reply(found.place.key, download, parts)
+                await self._reply(found, download, parts)
 
     async def head(self) -> None:
         """Say what ``get`` would send, whole."""
@@ -170,8 +169,9 @@ class DownloadHandler(TrackingHandler, ABC):
             return True
         return False
 
-    async def _reply(self, key: Key, download: Download, parts: Sequence[Span]) -> None:
-        name, info, span = key[-1], download.info, download.span
+    async def _reply(self, found: Found, download: Download, parts: Sequence[Span]) -> None:
+        key, info, span = found.place.key, download.info, download.span
+        name, sha256 = key[-1], found.validators(info).sha256
         if len(parts) > 1:
             several = PartsReply(self.files_context().artifacts, key, download, parts, content_type(name))
             self.set_status(206)
@@ -182,7 +182,8 @@ class DownloadHandler(TrackingHandler, ABC):
             self.set_status(206)
             self.set_header("Content-Range", content_range(span, info.size))
         self._describe(name, content_type(name), span.stop - span.start)
-        await self._send(download)
+        whole = sha256 is not None and span == (0, info.size)
+        await self._send(verified(download, info.size, sha256) if whole and sha256 else download)
 
     async def _pack(self, found: Found, form: str) -> None:
         """Send a folder as an archive; to HEAD, say that there is one."""

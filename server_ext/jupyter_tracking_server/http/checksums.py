@@ -12,10 +12,12 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from jupyter_tracking.protocol.errors import InvalidParameterValue
+
+from ..artifact_stores.errors import BrokenRead
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -103,6 +105,26 @@ class Checksums:
             self._sha256.update(chunk)
             if self._md5 is not None:
                 self._md5.update(chunk)
+
+
+async def verified(chunks: AsyncIterable[bytes], size: int, sha256: str) -> AsyncIterator[bytes]:
+    """The same chunks, of ``size`` bytes in all; the last one only if the sha256 (hex) of all is right.
+
+    Raises:
+        BrokenRead: it is not; whoever waits for the last bytes must not get them.
+    """
+    found, position, running = hashlib.sha256(), 0, None
+    async for chunk in chunks:
+        if running is not None:
+            await running
+        # A thread hashes what is being sent; nothing is held for that.
+        running = asyncio.ensure_future(asyncio.to_thread(found.update, chunk))
+        position += len(chunk)
+        if position >= size:
+            await running
+            if found.hexdigest() != sha256:
+                raise BrokenRead("the bytes are not those that were stored: their sha256 differs")
+        yield chunk
 
 
 def digest_headers(sha256: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import socket
 from email import message_from_bytes
 from email.message import Message
@@ -212,3 +213,20 @@ def test_a_file_that_shrinks_is_not_sent_as_if_it_were_whole(artifacts: Artifact
         received = connection.rest()
     assert len(received) < 64 * MEBIBYTE
     wait_until(lambda: open_files(artifacts.server) == [])
+
+
+@pytest.mark.parametrize("size", [10, 3 * MEBIBYTE])
+def test_bytes_that_changed_in_the_store_never_pass_as_whole(artifacts: Artifacts, size: int) -> None:
+    """Damage that leaves size and times as they were: the last bytes are not given."""
+    artifacts.put("damaged.bin", pattern(size))
+    url, path = artifacts.url("damaged.bin"), artifacts.path("damaged.bin")
+    assert artifacts.session.get(url, timeout=30).content == pattern(size)
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.seek(size // 2)
+        file.write(b"\xff")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
+        assert artifacts.session.get(url, timeout=30).content
+    # A part of it cannot be judged.
+    assert artifacts.session.get(url, headers={"Range": "bytes=0-3"}, timeout=30).content == pattern(4)
