@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PORT ?= 8888
 
 .DEFAULT_GOAL := help
-.PHONY: help start test test-hdfs lint fix docs bench build clean
+.PHONY: help start test test-hdfs lint fix docs bench bench-artifacts build clean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 start: $(VENV)/.installed ## Set up, then serve JupyterLab with tracking in it
 	$(BIN)/jupyter lab --port=$(PORT) --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
@@ -35,6 +35,9 @@ docs: $(VENV)/.installed-test ## Write the generated pages again
 
 bench: $(VENV)/.installed-test ## Measure against stock MLflow and FastTrackML
 	$(BIN)/python -m benchmarks.compare $(ARGS)
+
+bench-artifacts: $(VENV)/.installed-test ## Measure artifacts on S3: direct, through us, through stock MLflow
+	$(BIN)/python -m benchmarks.artifacts $(ARGS)
 
 build: $(VENV)/.installed-test ## Build the sdist and the wheel from scratch
 	rm -rf dist server_ext/jupyter_tracking_server/labextension
