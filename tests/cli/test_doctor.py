@@ -88,8 +88,16 @@ def test_a_schema_that_is_not_there_yet_is_no_fault(tmp_path: Path, postgres_uri
 @pytest.mark.parametrize(
     ("flags", "words", "cure"),
     [
-        (("--artifacts-destination", "gopher://x"), "gopher", "Mend it."),
-        (("--artifacts-destination", "/proc/nowhere"), "/proc/nowhere", "Mend it."),
+        (
+            ("--artifacts-destination", "gopher://x"),
+            "gopher",
+            "Change --artifacts-destination, or mend what the line names.",
+        ),
+        (
+            ("--artifacts-destination", "/proc/nowhere"),
+            "/proc/nowhere",
+            "Change --artifacts-destination, or mend what the line names.",
+        ),
         (("--url", "tracking.example"), "is no address", "http://host:port/path"),
         (("--backend-store-uri", "mysql://u:secret@h/d"), "neither sqlite", "--backend-store-uri"),
     ],

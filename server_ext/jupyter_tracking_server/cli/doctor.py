@@ -64,7 +64,11 @@ async def _findings(settings: Settings, url: str) -> AsyncIterator[Finding]:
         store = open_one(settings, settings.store)
     except ConfigurationError as error:
         cure = "Without the proxy the server starts all the same, and lists no artifacts."
-        yield bad(str(error), "Mend it.") if settings.serve_artifacts else look(str(error), cure)
+        yield (
+            bad(str(error), "Change --artifacts-destination, or mend what the line names.")
+            if settings.serve_artifacts
+            else look(str(error), cure)
+        )
     else:
         place = store.url
         async for finding in check_store(store):
