@@ -132,7 +132,8 @@ class _GoogleSigns:
         return str(self._credentials.service_account_email)
 
     def sign(self, text: bytes) -> bytes:
-        signer: Any = IamSigner(Request(), self._credentials, self.email)  # type: ignore[no-untyped-call]  # google-auth
+        # google-auth left it untyped.
+        signer: Any = IamSigner(Request(), self._credentials, self.email)  # type: ignore[no-untyped-call]
         signature: bytes = signer.sign(text)
         return signature
 
@@ -163,7 +164,8 @@ def find_place(destination: str, environment: Mapping[str, str]) -> Place:
 
 
 def _no_credentials() -> GoogleCredentials:
-    return GoogleCredentials(AnonymousCredentials())  # type: ignore[no-untyped-call]  # google-auth
+    # google-auth left it untyped.
+    return GoogleCredentials(AnonymousCredentials())  # type: ignore[no-untyped-call]
 
 
 def _credentials() -> GoogleCredentials:
