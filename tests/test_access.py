@@ -1,21 +1,20 @@
-"""Credentials: who they stand for, what they are good for, when they end."""
+"""What callers may do: everything within their scopes, or what their roles allow."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import replace
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from jupyter_tracking.protocol.errors import PermissionDenied
-from jupyter_tracking_server.access import (
-    CLOCK_SKEW,
-    Access,
-    Caller,
-    OpenAuthenticator,
-    TokenAuthenticator,
-    TokenRegistry,
-)
+from jupyter_tracking.protocol.grants import Grant, Role, SubjectKind
+from jupyter_tracking_server.access import TRUST, Access, Caller, RoleAccess
+from jupyter_tracking_server.store import experiments, grants
+from jupyter_tracking_server.store.database import Database, Transaction
+
+JANE, JOE = Caller("jane", "token", groups=frozenset({"lab"})), Caller("joe", "token")
+ADMIN = Caller("root", "token", admin=True)
 
 
 class Clock:
@@ -28,96 +27,102 @@ class Clock:
         return self.seconds
 
 
-def identify(tokens: TokenRegistry, authorization: str) -> Caller | None:
-    """The caller, without the name of the credential, which is another each time."""
-    found = asyncio.run(TokenAuthenticator(tokens).identify({"Authorization": authorization}))
-    return found and replace(found, credential="")
+@pytest.fixture
+def tx(tmp_path: Path) -> Iterator[Transaction]:
+    database = Database(f"sqlite:///{tmp_path / 'tracking.db'}")
+    database.migrate("mlflow-artifacts:")
+    with database.write() as opened:
+        yield opened
+    database.close()
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "token", "TOKEN"])
-def test_a_token_is_taken_by_either_scheme(scheme: str) -> None:
-    tokens = TokenRegistry()
-    token = tokens.issue("jane", frozenset({"read"}))
-    assert identify(tokens, f"{scheme} {token}") == Caller("jane", "token", frozenset({"read"}))
+def experiment(tx: Transaction, *given: Grant) -> int:
+    new = experiments.NewExperiment("e", "root", 1, grants=given)
+    return experiments.create(tx, new)
+
+
+def test_scopes_narrow_what_a_caller_may_do(tx: Transaction) -> None:
+    access = Access()
+    reader = Caller("jane", "token", frozenset({"read"}))
+    assert access.may(tx, reader, "read", 1)
+    assert not access.may(tx, reader, "write", 1)
+    assert not access.may(tx, reader, "manage", None)
+    with pytest.raises(PermissionDenied, match="manage"):
+        access.require(tx, reader, "manage", 1)
+    access.require(tx, Caller("jane", "token"), "manage", 1)
+
+
+def test_roles_include_smaller_ones(tx: Transaction) -> None:
+    number = experiment(tx, Grant(SubjectKind.USER, "jane", Role.EDITOR))
+    access = RoleAccess()
+    assert [access.may(tx, JANE, action, number) for action in ("read", "write", "manage")] == [
+        True,
+        True,
+        False,
+    ]
+    assert not access.may(tx, JOE, "read", number)
+    assert access.may(tx, ADMIN, "manage", number)
+    with pytest.raises(PermissionDenied, match="role of an owner in experiment"):
+        access.require(tx, JANE, "manage", number)
+
+
+def test_the_greatest_of_several_grants_counts(tx: Transaction) -> None:
+    number = experiment(
+        tx,
+        Grant(SubjectKind.EVERYONE, "", Role.READER),
+        Grant(SubjectKind.GROUP, "lab", Role.OWNER),
+        Grant(SubjectKind.USER, "jane", Role.EDITOR),
+    )
+    access = RoleAccess()
+    assert access.role(tx, JANE, number) is Role.OWNER
+    assert access.role(tx, JOE, number) is Role.READER
+    assert access.role(tx, Caller("", "token"), number) is Role.READER
+
+
+def test_a_credential_never_does_more_than_its_scopes(tx: Transaction) -> None:
+    number = experiment(tx, Grant(SubjectKind.USER, "jane", Role.OWNER))
+    narrow = Caller("jane", "token", frozenset({"read"}))
+    access = RoleAccess()
+    assert access.may(tx, narrow, "read", number)
+    assert not access.may(tx, narrow, "write", number)
+    with pytest.raises(PermissionDenied, match="This credential does not allow to write"):
+        access.require(tx, narrow, "write", number)
+
+
+def test_a_lost_role_is_believed_for_seconds_only_and_a_new_one_counts_at_once(tx: Transaction) -> None:
+    clock = Clock()
+    number = experiment(tx, Grant(SubjectKind.USER, "jane", Role.OWNER))
+    access = RoleAccess(clock=clock)
+    assert access.may(tx, JANE, "read", number)
+    assert not access.may(tx, JOE, "read", number)
+    grants.put(tx, number, [Grant(SubjectKind.USER, "joe", Role.READER)])
+    assert access.may(tx, JOE, "read", number)
+    grants.remove(tx, number, SubjectKind.USER, "joe")
+    assert access.may(tx, JOE, "read", number)
+    clock.seconds += TRUST
+    assert not access.may(tx, JOE, "read", number)
 
 
 @pytest.mark.parametrize(
-    "authorization",
-    [
-        "",
-        "Bearer",
-        "Bearer ",
-        "Bearer x",
-        "Basic amFuZTpwdw==",
-        "Bearer \udcff",
-        "Bearer a b",
-        "é",
-        "Bearer é",
-    ],
+    ("new", "readers"),
+    [("private", []), ("group", [(SubjectKind.GROUP, "lab")]), ("open", [(SubjectKind.EVERYONE, "")])],
 )
-def test_anything_else_is_nobody(authorization: str) -> None:
-    tokens = TokenRegistry()
-    tokens.issue("jane")
-    assert identify(tokens, authorization) is None
+def test_the_administrator_says_who_reads_a_new_experiment(
+    new: str, readers: list[tuple[SubjectKind, str]]
+) -> None:
+    first, *others = RoleAccess(new).first_grants(JANE)
+    assert first == Grant(SubjectKind.USER, "jane", Role.OWNER)
+    assert others == [Grant(kind, name, Role.READER) for kind, name in readers]
 
 
-def test_tokens_are_long_different_and_not_kept() -> None:
-    tokens = TokenRegistry()
-    made = {tokens.issue("jane") for _ in range(10)}
-    assert len(made) == 10
-    assert all(len(token) >= 40 for token in made)
-    assert not any(token in repr(vars(tokens)) for token in made)
-
-
-def test_a_revoked_token_is_refused_and_others_are_not() -> None:
-    tokens = TokenRegistry()
-    first, second = tokens.issue("jane"), tokens.issue("jane")
-    tokens.revoke(first)
-    assert tokens.find(first) is None
-    assert tokens.find(second) is not None
-
-
-def test_a_token_ends_after_its_lifetime_and_the_skew_of_clocks() -> None:
-    clock = Clock()
-    tokens = TokenRegistry(clock)
-    token, lasting = tokens.issue("jane", lifetime=60), tokens.issue("jane")
-    clock.seconds += 60 + CLOCK_SKEW
-    assert tokens.find(token) is not None
-    clock.seconds += 1
-    assert tokens.find(token) is None
-    assert tokens.find(lasting) is not None
-
-
-def test_a_token_made_elsewhere_is_taken() -> None:
-    tokens = TokenRegistry()
-    tokens.admit("from-a-file", Caller("", "token"))
-    assert identify(tokens, "Bearer from-a-file") == Caller("", "token")
-
-
-def test_scopes_narrow_what_a_caller_may_do() -> None:
-    access = Access()
-    reader = Caller("jane", "token", frozenset({"read"}))
-    assert access.may(reader, "read", 1)
-    assert not access.may(reader, "write", 1)
-    assert not access.may(reader, "manage", None)
-    with pytest.raises(PermissionDenied, match="manage"):
-        access.require(reader, "manage", 1)
-    access.require(Caller("jane", "token"), "manage", 1)
+def test_only_administrators_do_what_concerns_the_whole_server(tx: Transaction) -> None:
+    assert Access().may(tx, JOE, "admin", None)
+    assert not RoleAccess().may(tx, JOE, "admin", None)
+    assert RoleAccess().may(tx, ADMIN, "admin", None)
+    with pytest.raises(PermissionDenied, match="administrator"):
+        RoleAccess().require(tx, JOE, "admin", None)
 
 
 def test_only_a_token_shows_intent() -> None:
     assert not Caller("jane", "token").ambient
     assert Caller("jane", "cookie").ambient
-    anybody = asyncio.run(OpenAuthenticator().identify({}))
-    assert anybody is not None
-    assert anybody.ambient
-
-
-def test_credentials_are_told_apart_by_a_name_that_opens_nothing() -> None:
-    tokens = TokenRegistry()
-    first, second = (tokens.find(tokens.issue("jane")) for _ in range(2))
-    assert first is not None
-    assert second is not None
-    assert first.credential != second.credential
-    assert len(first.credential) == 12
-    assert tokens.find(first.credential) is None

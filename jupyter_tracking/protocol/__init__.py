@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from . import artifacts, datasets, experiments, logged_models, metrics, params, runs, tags
+from . import artifacts, datasets, experiments, grants, logged_models, metrics, params, runs, tags
 from .call import Call, Empty
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "artifacts",
     "datasets",
     "experiments",
+    "grants",
     "logged_models",
     "metrics",
     "params",
@@ -38,6 +39,7 @@ _NOUNS: tuple[ModuleType, ...] = (
     datasets,
     logged_models,
     artifacts,
+    grants,
 )
 
 CALLS: tuple[Call[Any, Any], ...] = tuple(

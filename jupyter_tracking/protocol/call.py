@@ -1,8 +1,9 @@
 """What a call of the protocol is: everything that server, client, documents and tests derive from.
 
 A *call* is one method of the REST API. A *request* and a *reply* are msgspec structs. An *action* says
-what right the call needs on the experiment that owns the thing. A *family* is the part of the URL that
-follows the version: ``mlflow`` for tracking, ``mlflow-artifacts`` for the artifact proxy.
+what right the call needs on the experiment that owns the thing; ``admin`` is for administrators of the whole
+server. A *family* is the part of the URL that follows the version: ``mlflow`` for tracking,
+``mlflow-artifacts`` for the artifact proxy, ``jupyter-tracking`` for what MLflow has no call for.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import msgspec
 
 from . import limits
 
-Action = Literal["read", "write", "manage"]
+Action = Literal["read", "write", "manage", "admin"]
 Verb = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
-Family = Literal["mlflow", "mlflow-artifacts"]
+Family = Literal["mlflow", "mlflow-artifacts", "jupyter-tracking"]
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 Reply = TypeVar("Reply", bound=msgspec.Struct)

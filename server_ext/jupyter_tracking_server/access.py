@@ -1,41 +1,36 @@
 """Who calls, and what they may do.
 
-A *caller* is known by a *credential*: a token of ours, Jupyter's own token or cookie, or nothing at all
-where the administrator opened the server. A credential has *scopes*; rights on a single experiment are
-asked of ``Access``. Tokens are kept as SHA-256 digests only.
+A *caller* is known by a *credential* (``identity`` tells how). A credential has *scopes*, which narrow what
+its user may do. What users may do in an experiment is asked of ``Access``: everything, or, where several
+share a server, what their *role* there allows (``RoleAccess``). It is the one gate of all surfaces.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
-import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from jupyter_tracking.protocol.call import Action
 from jupyter_tracking.protocol.errors import PermissionDenied
+from jupyter_tracking.protocol.grants import Grant, Role, SubjectKind
 
-__all__ = [
-    "ALL_SCOPES",
-    "Access",
-    "Authenticator",
-    "Caller",
-    "OpenAuthenticator",
-    "Scope",
-    "TokenAuthenticator",
-    "TokenRegistry",
-]
+from .store import grants
+from .store.codes import ROLE_CODE
+from .store.database import Transaction
+from .store.grants import Subject, Visible
+
+__all__ = ["ALL_SCOPES", "NEEDED", "Access", "Caller", "How", "RoleAccess", "Scope"]
 
 Scope = Literal["read", "write", "artifacts"]
+How = Literal["token", "password", "certificate", "proxy", "cookie", "open"]
 ALL_SCOPES: frozenset[Scope] = frozenset({"read", "write", "artifacts"})
-CLOCK_SKEW = 30
-"""Seconds that a token lives longer than it says, for clocks that differ."""
-
-_AUTHORIZATION = re.compile(r"(?:bearer|token)\s+(\S+)\s*\Z", re.IGNORECASE)
+NEEDED: dict[Action, Role] = {"read": Role.READER, "write": Role.EDITOR, "manage": Role.OWNER}
+"""The least role for an action on an experiment."""
+TRUST = 5.0
+"""Seconds for which a role that was looked up is believed; a missing one is looked up each time."""
+MOST_TRUSTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,138 +39,153 @@ class Caller:
 
     Attributes:
         user: the name under which runs are filed; empty if the credential names nobody.
-        how: ``token`` (ours or Jupyter's, sent on purpose), ``cookie`` (a browser sends it by itself) or
-            ``open`` (no credential is asked for).
+        how: by what the caller is known: a ``token`` (sent on purpose), a ``password``, a client's
+            ``certificate``, the word of a ``proxy``, a ``cookie`` (a browser sends it by itself), or ``open``
+            (no credential is asked for).
         scopes: what the credential is good for.
         credential: tells credentials apart in logs, and opens nothing.
+        groups: those that the user is in.
+        admin: whether the user may do everything.
     """
 
     user: str
-    how: Literal["token", "cookie", "open"]
+    how: How
     scopes: frozenset[Scope] = ALL_SCOPES
     credential: str = ""
+    groups: frozenset[str] = frozenset()
+    admin: bool = False
 
     @property
     def ambient(self) -> bool:
         """Whether a foreign web page could make a browser send this request with its rights."""
         return self.how != "token"
 
+    @property
+    def subject(self) -> Subject:
+        """Whom grants are looked up for."""
+        return Subject(self.user, self.groups)
+
 
 class Access:
-    """What callers may do. Every known caller owns every experiment; scopes narrow that.
+    """What callers may do: here, every known caller owns every experiment, and scopes narrow that.
 
-    Roles for each experiment are the business of further classes with these three methods.
+    Attributes:
+        rights: whether callers differ in what they may do, so that runs are filed under the caller's name
+            alone and experiments' names are taken for each user apart.
     """
 
-    def may(self, caller: Caller, action: Action, experiment: int | None) -> bool:
-        """Whether ``caller`` may do ``action`` on an experiment, or on none in particular."""
-        del experiment
-        return ("read" if action == "read" else "write") in caller.scopes
+    rights = False
 
-    def require(self, caller: Caller, action: Action, experiment: int | None) -> None:
+    def may(self, tx: Transaction, caller: Caller, action: Action, experiment: int | None) -> bool:
+        """Whether ``caller`` may do ``action`` on an experiment, or on none in particular."""
+        if ("read" if action == "read" else "write") not in caller.scopes:
+            return False
+        if action == "admin":
+            return self.is_admin(caller)
+        return experiment is None or self._has_role(tx, caller, NEEDED[action], experiment)
+
+    def require(self, tx: Transaction, caller: Caller, action: Action, experiment: int | None) -> None:
         """Go on only if the caller may.
 
         Raises:
-            PermissionDenied: the caller may not.
+            PermissionDenied: the caller may not; the message says what it takes.
         """
-        if not self.may(caller, action, experiment):
-            raise PermissionDenied(f"This credential does not allow to {action}.")
+        if self.may(tx, caller, action, experiment):
+            return
+        if action == "admin":
+            raise PermissionDenied("Only an administrator of this server may do that.")
+        if experiment is not None and ("read" if action == "read" else "write") in caller.scopes:
+            needed = NEEDED[action].value
+            raise PermissionDenied(
+                f"This takes the role of {'a' if needed == 'reader' else 'an'} {needed} in experiment "
+                f"{experiment}, which {caller.user or 'this credential'} lacks; its owners can give it."
+            )
+        raise PermissionDenied(f"This credential does not allow to {action}.")
 
-    def visible(self, caller: Caller) -> Any:
+    def is_admin(self, caller: Caller) -> bool:
+        """Whether the caller may do everything."""
+        del caller
+        return True
+
+    def role(self, tx: Transaction, caller: Caller, experiment: int) -> Role | None:
+        """The caller's role in an experiment, whatever the credential's scopes; None for no role."""
+        del tx, caller, experiment
+        return Role.OWNER
+
+    def visible(self, caller: Caller) -> Visible | None:
         """The condition on rows that searches add for this caller; None is all of them."""
         del caller
+        return None
+
+    def namespace(self, caller: Caller) -> str:
+        """Within which the names of the caller's new experiments are taken."""
+        del caller
+        return ""
+
+    def first_grants(self, caller: Caller) -> Sequence[Grant]:
+        """Who may do what in an experiment that the caller makes."""
+        return [Grant(SubjectKind.USER, caller.user, Role.OWNER)] if caller.user else []
+
+    def forget(self) -> None:
+        """Grants have changed: believe nothing that was looked up before."""
+
+    def _has_role(self, tx: Transaction, caller: Caller, needed: Role, experiment: int) -> bool:
+        role = self.role(tx, caller, experiment)
+        return role is not None and ROLE_CODE[role] >= ROLE_CODE[needed]
 
 
-class Authenticator(Protocol):
-    """Says who sent a request, by its headers."""
-
-    async def identify(self, headers: Mapping[str, str]) -> Caller | None:
-        """The caller, or None if the request carries no credential that is known here."""
-
-    def recognize(self, headers: Mapping[str, str]) -> Caller | None:
-        """The caller, if that can be said without asking elsewhere; None leaves it to ``identify``."""
-
-
-class OpenAuthenticator:
-    """Takes anybody."""
-
-    async def identify(self, headers: Mapping[str, str]) -> Caller | None:
-        """Nobody in particular, with all rights."""
-        return self.recognize(headers)
-
-    def recognize(self, headers: Mapping[str, str]) -> Caller | None:
-        """The same."""
-        del headers
-        return _ANYBODY
-
-
-_ANYBODY = Caller("", "open")
-
-
-@dataclass(frozen=True, slots=True)
-class _Grant:
-    digest: bytes
-    caller: Caller
-    expires: float | None
-
-
-class TokenRegistry:
-    """The tokens that this process knows, as digests.
+class RoleAccess(Access):
+    """Callers may do what their role in an experiment allows; administrators everything.
 
     Args:
-        clock: seconds since the epoch.
+        new_experiments: who reads a new one: ``private`` (its maker), ``group`` (also the maker's groups) or
+            ``open`` (everybody known).
+        clock: seconds that only go forward.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    rights = True
+
+    def __init__(self, new_experiments: str = "private", clock: Callable[[], float] = time.monotonic) -> None:
+        self._new_experiments = new_experiments
         self._clock = clock
-        self._grants: tuple[_Grant, ...] = ()
+        self._trusted: dict[tuple[Subject, int], tuple[Role, float]] = {}
 
-    def issue(self, user: str, scopes: frozenset[Scope] = ALL_SCOPES, lifetime: float | None = None) -> str:
-        """Make a new token for ``user``; it dies after ``lifetime`` seconds or with this process."""
-        token = secrets.token_urlsafe(32)
-        self.admit(token, Caller(user, "token", scopes), lifetime)
-        return token
+    def is_admin(self, caller: Caller) -> bool:
+        """Whether the caller's credential says so."""
+        return caller.admin
 
-    def admit(self, token: str, caller: Caller, lifetime: float | None = None) -> None:
-        """Take a token that was made elsewhere, such as the one in the token file."""
-        expires = None if lifetime is None else self._clock() + lifetime
-        digest = _digest(token)
-        self._grants = (*self._grants, _Grant(digest, replace(caller, credential=digest.hex()[:12]), expires))
+    def role(self, tx: Transaction, caller: Caller, experiment: int) -> Role | None:
+        """The greatest role by any grant to the caller, to one of the caller's groups, or to everyone."""
+        if caller.admin:
+            return Role.OWNER
+        place = caller.subject, experiment
+        trusted = self._trusted.get(place)
+        if trusted is not None and self._clock() < trusted[1]:
+            return trusted[0]
+        role = grants.role_of(tx, experiment, caller.subject)
+        if role is not None:
+            if len(self._trusted) >= MOST_TRUSTED:
+                self._trusted.clear()
+            self._trusted[place] = role, self._clock() + TRUST
+        return role
 
-    def revoke(self, token: str) -> None:
-        """Forget a token; it is refused from now on."""
-        digest = _digest(token)
-        self._grants = tuple(grant for grant in self._grants if grant.digest != digest)
+    def visible(self, caller: Caller) -> Visible | None:
+        """Some grant lets the caller read the experiment."""
+        return None if caller.admin else grants.readable(caller.subject)
 
-    def find(self, token: str) -> Caller | None:
-        """The caller that a token stands for; None if it is not known or too old.
+    def namespace(self, caller: Caller) -> str:
+        """Each user's own: nobody learns, or is stopped by, how others name theirs."""
+        return caller.user
 
-        All digests are compared, each in constant time.
-        """
-        digest, found = _digest(token), None
-        for grant in self._grants:
-            if hmac.compare_digest(grant.digest, digest):
-                found = grant
-        if found is None or (found.expires is not None and self._clock() > found.expires + CLOCK_SKEW):
-            return None
-        return found.caller
+    def first_grants(self, caller: Caller) -> Sequence[Grant]:
+        """The maker owns it; the administrator has said who reads it."""
+        found = list(super().first_grants(caller))
+        if self._new_experiments == "group":
+            found += [Grant(SubjectKind.GROUP, name, Role.READER) for name in sorted(caller.groups)]
+        elif self._new_experiments == "open":
+            found.append(Grant(SubjectKind.EVERYONE, "", Role.READER))
+        return found
 
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-
-
-class TokenAuthenticator:
-    """Takes ``Authorization: Bearer …`` (or ``token …``) with a token of the registry."""
-
-    def __init__(self, tokens: TokenRegistry) -> None:
-        self._tokens = tokens
-
-    async def identify(self, headers: Mapping[str, str]) -> Caller | None:
-        """The caller whose token the header carries."""
-        return self.recognize(headers)
-
-    def recognize(self, headers: Mapping[str, str]) -> Caller | None:
-        """The same."""
-        found = _AUTHORIZATION.match(headers.get("Authorization", ""))
-        return self._tokens.find(found[1]) if found else None
+    def forget(self) -> None:
+        """Ask the database again for each role."""
+        self._trusted.clear()

@@ -14,13 +14,13 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 
 from . import config
-from .access import TokenAuthenticator, TokenRegistry
 from .artifact_stores.registry import secrets_of
 from .config import Settings, from_environment
 from .hidden_variables import HiddenVariables
 from .http.handler import Front
 from .http.jupyter_handler import add_lane, embedded
 from .http.routes import routes
+from .identity import TokenAuthenticator, TokenRegistry
 from .kernel_env import KernelEnvironment, Listener, find_endpoint
 from .runtime_file import RuntimeFile
 from .server import Server, user_name

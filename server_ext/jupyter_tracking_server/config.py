@@ -99,6 +99,13 @@ class Settings:
         choices=("full", "normal"),
     )
     reader_threads: int = setting(4, "Threads that read from the database")
+    new_experiments: str = setting(
+        "private",
+        "Who may read a new experiment where users sign in: private: its maker; group: also the maker's "
+        "groups; open: everybody who signs in",
+        choices=("private", "group", "open"),
+        standalone=True,
+    )
     host: str = setting("127.0.0.1", "Address to listen on", env="MLFLOW_HOST", standalone=True)
     port: int = setting(5000, "Port to listen on; 0 takes a free one", env="MLFLOW_PORT", standalone=True)
     static_prefix: str = setting(
@@ -112,8 +119,9 @@ class Settings:
     )
     auth: str = setting(
         "token",
-        "token: clients send the token that is printed; none: anybody may do everything",
-        choices=("token", "none"),
+        "token: clients send the token that is printed; users: each signs in as a user and has rights of "
+        "their own; hub: the users are those of a JupyterHub; none: anybody may do everything",
+        choices=("token", "users", "hub", "none"),
         standalone=True,
     )
     insecure: bool = setting(
@@ -163,6 +171,11 @@ class Settings:
         raise ConfigurationError(
             f"--backend-store-uri {_without_password(uri)} is neither sqlite:///path nor postgresql://… ."
         )
+
+    @property
+    def has_rights(self) -> bool:
+        """Whether callers are users who differ in what they may do."""
+        return self.auth in {"users", "hub"}
 
     @property
     def destination(self) -> str:

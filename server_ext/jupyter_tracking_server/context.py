@@ -6,10 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from jupyter_tracking.protocol.call import Action
+
 from .access import Access, Caller
 from .artifact_stores.base import ArtifactStore
 from .config import Settings
 from .store.database import Transaction
+from .store.grants import Visible
 
 if TYPE_CHECKING:
     from .services.part_urls import PartUrls
@@ -36,6 +39,23 @@ class Context:
     now: Callable[[], int]
     store_url: str = ""
 
+    def may(self, action: Action, experiment: int | None) -> bool:
+        """Whether the caller may do ``action`` on an experiment, or on none in particular."""
+        return self.access.may(self.tx, self.caller, action, experiment)
+
+    def require(self, action: Action, experiment: int | None) -> None:
+        """Go on only if the caller may.
+
+        Raises:
+            PermissionDenied
+        """
+        self.access.require(self.tx, self.caller, action, experiment)
+
+    @property
+    def visible(self) -> Visible | None:
+        """The condition on rows that searches add for the caller; None is all of them."""
+        return self.access.visible(self.caller)
+
 
 class ShortWork(Protocol):
     """Runs some work on the store in a reader's thread, or in the writer's; awaited on the event loop."""
@@ -50,7 +70,6 @@ class FilesContext:
 
     Attributes:
         caller: who asks.
-        access: what callers may do.
         artifacts: where the bytes are.
         read: ``await context.read(lambda context: ...)`` looks something up in the store.
         write: the same, and may write; what ``work`` raises undoes what it wrote.
@@ -60,7 +79,6 @@ class FilesContext:
     """
 
     caller: Caller
-    access: Access
     settings: Settings
     artifacts: ArtifactStore
     read: ShortWork

@@ -17,10 +17,10 @@ from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
 from jupyter_tracking.protocol import Call, Empty, wire
-from jupyter_tracking.protocol.errors import TrackingError
+from jupyter_tracking.protocol.errors import PermissionDenied, TrackingError
 
 from . import collection
-from .access import Access, Caller
+from .access import Access, Caller, RoleAccess
 from .artifact_stores.base import ArtifactStore, Options
 from .artifact_stores.nowhere import Nowhere
 from .artifact_stores.registry import UnusableDestination, open_store
@@ -31,7 +31,8 @@ from .journal import open_journal
 from .metrics import Metrics
 from .observer import Observer
 from .schedule import Schedule
-from .services import SERVICES, Files, Log, Read, Write, artifact_uploads
+from .services import SERVICES, Files, Log, Read, Service, Write, artifact_uploads, owners
+from .services.entries import own_user_tag
 from .services.gc import Tools
 from .services.gc_places import Root
 from .services.part_urls import PartUrls
@@ -72,7 +73,7 @@ class Server:
     def __init__(self, settings: Settings, user: str = "") -> None:
         self.settings = settings
         self.user = user
-        self.access = Access()
+        self.access = RoleAccess(settings.new_experiments) if settings.has_rights else Access()
         self.observer = Observer(
             Metrics(),
             open_journal(settings.access_log, "--access-log"),
@@ -106,7 +107,7 @@ class Server:
         await artifact_uploads.sweep(self.files_context(ITSELF))
 
     async def _collect(self) -> None:
-        said = await self._read(destination.recall)
+        said = await self.read(destination.recall)
         roots = [Root(self._artifacts, proxied=said == self._artifacts.url)]
         await collection.collect(self.settings.gc_after, self._collecting(roots))
 
@@ -114,12 +115,14 @@ class Server:
         def done(gone: Owner) -> None:
             self.observer.purged(gone.kind, gone.name, gone.location)
 
-        return Tools(self._read, self._write, roots, now, done=done)
+        return Tools(self.read, self.write, roots, now, done=done)
 
-    def _read(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
+    def read(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
+        """Run ``work`` in a reader's thread, in a transaction of its own."""
         return self._bridge.wait(self._readers.submit(work))
 
-    def _write(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
+    def write(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
+        """Run ``work`` in the writer's transaction; what it raises undoes what it wrote."""
         return self._bridge.wait(self._writer.submit(work))
 
     @property
@@ -152,7 +155,7 @@ class Server:
         Raises:
             TrackingError: what the service says, or that the server is too busy.
         """
-        service = SERVICES[call]
+        service = self._service(call, caller)
         if isinstance(service, Files):
             reply = await service.serve(self.files_context(caller, base_url), request)
             return reply if isinstance(reply, bytes) else wire.encode(reply)
@@ -172,16 +175,21 @@ class Server:
         Raises:
             TrackingError: found at once; ``done`` is not called.
         """
-        service = SERVICES[call]
+        service = self._service(call, caller)
         if isinstance(service, Files):
             raise TypeError(f"{call.name} needs the event loop.")
         self._bridge.carry(self._submit(service, caller, request), done)
+
+    def _service(self, call: Call[Any, Any], caller: Caller) -> Service:
+        """What serves the call; of the calls for administrators nobody else learns more."""
+        if call.action == "admin" and not self.access.is_admin(caller):
+            raise PermissionDenied("Only an administrator of this server may do that.")
+        return SERVICES[call]
 
     def files_context(self, caller: Caller, base_url: str = "") -> FilesContext:
         """What services and streams of artifacts work with."""
         return FilesContext(
             caller=caller,
-            access=self.access,
             settings=self.settings,
             artifacts=self._artifacts,
             read=partial(self._in_reader, caller),
@@ -193,16 +201,18 @@ class Server:
 
     def _submit(self, service: Read | Write | Log, caller: Caller, request: Any) -> Future[Any]:
         if isinstance(service, Log):
-            may = partial(self.access.require, caller, "write")
-            return self._writer.log(service.serve(request), may)
+            entries = service.serve(request)
+            if self.access.rights:
+                own_user_tag(entries)
+            return self._writer.log(entries, partial(owners.check, self.access, caller))
         queue = self._readers if isinstance(service, Read) else self._writer
         return queue.submit(lambda tx: wire.encode(service.serve(self._context(tx, caller), request)))
 
     def _in_reader(self, caller: Caller, work: Callable[[Context], T]) -> Awaitable[T]:
-        return self._read(lambda tx: work(self._context(tx, caller)))
+        return self.read(lambda tx: work(self._context(tx, caller)))
 
     def _in_writer(self, caller: Caller, work: Callable[[Context], T]) -> Awaitable[T]:
-        return self._write(lambda tx: work(self._context(tx, caller)))
+        return self.write(lambda tx: work(self._context(tx, caller)))
 
     def _context(self, tx: Transaction, caller: Caller) -> Context:
         return Context(tx, caller, self.access, self.settings, now, store_url=self._artifacts.url)

@@ -19,11 +19,16 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from jupyter_tracking.protocol.limits import JSON_BODY
-from jupyter_tracking_server.access import Authenticator, OpenAuthenticator, TokenAuthenticator, TokenRegistry
 from jupyter_tracking_server.config import Settings
 from jupyter_tracking_server.http.gate import Gate
 from jupyter_tracking_server.http.handler import Front
 from jupyter_tracking_server.http.lane import Lane
+from jupyter_tracking_server.identity import (
+    Authenticator,
+    OpenAuthenticator,
+    TokenAuthenticator,
+    TokenRegistry,
+)
 from jupyter_tracking_server.server import Server as TrackingServer
 from tests.http.raw import Raw, Reply, chunked, request
 from tests.servers import Server, start_embedded, start_standalone

@@ -175,6 +175,6 @@ def store(database: Database, model: Sequence[ModelRun]) -> str:
             for run in model
             if not run.deleted
         ]
-        verdicts = entries.log(tx, logged, [lambda _: None] * len(logged))
+        verdicts = entries.log(tx, logged, [lambda *_: None] * len(logged))
     assert verdicts == [None] * len(logged)
     return str(experiment)

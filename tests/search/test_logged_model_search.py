@@ -59,7 +59,7 @@ class Group:
         ]
         with self.database.write() as tx:
             batch = [entries.Entries(f"run-{self.mark}", metrics)]
-            verdicts = entries.log(tx, batch, [lambda _: None])
+            verdicts = entries.log(tx, batch, [lambda *_: None])
         assert verdicts == [None]
 
     def find(

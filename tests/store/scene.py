@@ -20,7 +20,7 @@ Stored = tuple[int, int, str]
 """(step, timestamp, value as text)."""
 
 
-def anyone(_: int) -> None:
+def anyone(*_: object) -> None:
     """A caller who may write anywhere."""
 
 

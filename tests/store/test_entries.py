@@ -18,7 +18,7 @@ from jupyter_tracking.protocol.errors import (
 from jupyter_tracking.protocol.metrics import Metric
 from jupyter_tracking.protocol.params import Param
 from jupyter_tracking_server.store import entries, runs
-from jupyter_tracking_server.store.database import Database
+from jupyter_tracking_server.store.database import Database, Transaction
 from jupyter_tracking_server.store.entries import Entries, MetricPoint
 from jupyter_tracking_server.store.faults import LostRace
 
@@ -45,7 +45,8 @@ def test_a_run_that_is_not_there_or_deleted_is_refused(database: Database) -> No
 def test_who_may_not_write_in_the_experiment_is_refused(database: Database) -> None:
     closed = new_experiment(database)
 
-    def may(experiment: int) -> None:
+    def may(tx: Transaction, run_id: str, experiment: int) -> None:
+        del tx, run_id
         if experiment == closed:
             raise PermissionDenied("No.")
 

@@ -122,7 +122,7 @@ def test_metrics_are_the_newest_on_each_dataset(database: Database) -> None:
         entries.MetricPoint("big", math.inf, 5, 0, "m-1"),
     ]
     with database.write() as tx:
-        assert entries.log(tx, [entries.Entries("run-m-1", points)], [lambda _: None]) == [None]
+        assert entries.log(tx, [entries.Entries("run-m-1", points)], [lambda *_: None]) == [None]
     metrics = there(database).data.metrics
     assert [(m.key, m.value, m.timestamp, m.step, m.dataset_name) for m in metrics] == [
         ("acc", 0.4, 5, 0, "test"),

@@ -21,8 +21,9 @@ from tornado.httputil import HTTPServerRequest
 from jupyter_tracking.protocol.call import Action
 from jupyter_tracking.protocol.errors import Unauthenticated
 
-from ..access import Authenticator, Caller, Scope
+from ..access import Caller, Scope
 from ..context import FilesContext
+from ..identity import Authenticator
 from ..metrics import Direction
 from ..observer import CLIENT_GONE, Exchange
 from . import gate
@@ -46,8 +47,9 @@ class Front:
         root: the path before every path of ours, as in the request line: ``""``, ``/user/jane/tracking``.
         server: the services and what they stand on.
         gate: the names of this server; None where Jupyter checks them.
-        authenticator: for credentials in headers.
+        authenticator: says who sent a request.
         home: where a browser that opens the root is sent; ``""`` for a page of our own.
+        login: the path below ``root`` to which a browser without a session is sent; ``""`` for none.
         active: the requests being served, each by an object of its own.
         last_request: when the newest request came, by the event loop's clock.
         notes: of uploaded artifacts, while they are written.
@@ -69,6 +71,7 @@ class Front:
         self.root = root
         self.gate = gate
         self.home = home
+        self.login = ""
         self.active: set[object] = set()
         self.known_hosts: set[str] = set()
         self.notes = Notes()
@@ -103,16 +106,16 @@ class Front:
             self.default_headers = {name: headers[name] for name in headers if name not in own}
 
     async def identify(self, request: HTTPServerRequest) -> Caller | None:
-        """Who sent the request, by its headers.
+        """Who sent the request.
 
         Raises:
             PermissionDenied: the page of another site made a browser send it.
         """
-        return self._unless_foreign(request, await self.authenticator.identify(request.headers))
+        return self._unless_foreign(request, await self.authenticator.identify(request))
 
     def recognize(self, request: HTTPServerRequest) -> Caller | None:
         """The same, if it can be said at once; else None."""
-        return self._unless_foreign(request, self.authenticator.recognize(request.headers))
+        return self._unless_foreign(request, self.authenticator.recognize(request))
 
     def _unless_foreign(self, request: HTTPServerRequest, caller: Caller | None) -> Caller | None:
         if caller is not None and caller.ambient:

@@ -57,7 +57,7 @@ class Incoming:
     @property
     def scopes(self) -> tuple[Scope, ...]:
         """What its credential must be good for, beside its action."""
-        return () if self.call.family == "mlflow" else ("artifacts",)
+        return ("artifacts",) if self.call.family == "mlflow-artifacts" else ()
 
     @property
     def is_big(self) -> bool:

@@ -53,7 +53,7 @@ class JupyterDoor(TrackingHandler, JupyterHandler):  # type: ignore[misc]  # pre
 
     async def identify(self, action: Action) -> Caller | None:
         """A token of ours, or Jupyter's identity; Jupyter's authorizer must agree in both cases."""
-        caller = await self.front.authenticator.identify(self.request.headers)
+        caller = await self.front.authenticator.identify(self.request)
         if caller is not None:
             self._remember(User(caller.user), by_token=True)
         else:

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import re
-import secrets
 import signal
 import socket
 from collections.abc import Iterator
@@ -21,16 +20,16 @@ from tornado.netutil import bind_sockets
 from tornado.routing import AnyMatches, Rule
 from tornado.web import Application, RequestHandler
 
-from ..access import Authenticator, Caller, OpenAuthenticator, TokenAuthenticator, TokenRegistry
 from ..config import WILDCARDS, ConfigurationError, Settings
-from ..runtime_file import RuntimeFile, write_private
-from ..server import Server, user_name
+from ..runtime_file import RuntimeFile
+from ..server import Server
 from .call_handler import CallHandler
 from .gate import Gate
 from .handler import Front, TrackingHandler
 from .incoming import DRAIN
 from .lane import Lane
-from .routes import routes
+from .routes import Route, routes
+from .sign_in import sign_in
 
 __all__ = ["Mode", "serve"]
 
@@ -59,13 +58,14 @@ async def serve(settings: Settings, mode: Mode) -> None:
     """Listen until SIGTERM or SIGINT (or idleness), then finish what runs and return."""
     gate = Gate(settings.host, settings.allowed_hosts)
     sockets = _listen(settings)
-    token, authenticator = _credentials(settings, mode)
     server = Server(settings)
-    front = Front(server, authenticator, root=settings.static_prefix, gate=gate)
-    http = _http_server(front)
+    way = sign_in(settings, server, local=mode.local)
+    front = Front(server, way.authenticator, root=settings.static_prefix, gate=gate)
+    front.login = way.login
+    http = _http_server(front, way.routes)
     http.add_sockets(sockets)
     server.begin_chores()
-    with _announced(settings, mode, token, sockets[0]):
+    with _announced(settings, mode, way.token, sockets[0]):
         await _until_stopped(front, mode.idle_exit)
     await _drain(front, http)
     await server.close()
@@ -81,11 +81,15 @@ def _listen(settings: Settings) -> list[socket.socket]:
         ) from error
 
 
-def _http_server(front: Front) -> HTTPServer:
+def _http_server(front: Front, further: list[Route]) -> HTTPServer:
     prefix = re.escape(front.root)
     application = Application(
         [
             Rule(AnyMatches(), Lane(front, _log_failure)),
+            *(
+                (prefix + pattern, handler, {"front": front, **kwargs})
+                for pattern, handler, kwargs in further
+            ),
             *((prefix + pattern, handler, kwargs) for pattern, handler, kwargs in routes(front, _plain)),
         ],
         default_handler_class=CallHandler,
@@ -112,27 +116,6 @@ def _log_failure(status: int, request: HTTPServerRequest) -> None:
     """Only what went wrong on our side, and without the query, which may hold what nobody should read."""
     if status >= 500:
         access_log.error("%d %s %s", status, request.method, request.path)
-
-
-def _credentials(settings: Settings, mode: Mode) -> tuple[str, Authenticator]:
-    """The token that clients send ("" for none) and who checks it."""
-    if settings.auth == "none":
-        return "", OpenAuthenticator()
-    tokens = TokenRegistry()
-    if mode.local:
-        token = tokens.issue(user_name())
-    else:
-        token = _kept_token(settings)
-        tokens.admit(token, Caller("", "token"))
-    return token, TokenAuthenticator(tokens)
-
-
-def _kept_token(settings: Settings) -> str:
-    """The token in the token file; made at the first start."""
-    path = settings.token_path
-    if not path.exists():
-        write_private(path, secrets.token_urlsafe(32) + "\n")
-    return path.read_text(encoding="utf-8").strip()
 
 
 def _url(settings: Settings, listening: socket.socket) -> str:

@@ -24,6 +24,7 @@ from . import (
     datasets,
     entries,
     experiments,
+    grants,
     logged_models,
     metrics,
     presigned,
@@ -127,5 +128,9 @@ SERVICES: Mapping[Call[Any, Any], Service] = dict(
         _files(protocol.artifacts.complete_multipart_upload, artifact_uploads.complete_multipart_upload),
         _files(protocol.artifacts.abort_multipart_upload, artifact_uploads.abort_multipart_upload),
         _files(protocol.artifacts.get_presigned_download, presigned.get_presigned_download),
+        _read(protocol.grants.who_am_i, grants.who_am_i),
+        _read(protocol.grants.list_grants, grants.list_grants),
+        _write(protocol.grants.set_grant, grants.set_grant),
+        _write(protocol.grants.remove_grant, grants.remove_grant),
     ]
 )

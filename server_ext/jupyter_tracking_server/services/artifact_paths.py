@@ -95,9 +95,9 @@ def _experiment_at(context: Context, key: Key) -> int | None:
 
 
 def _ask(context: Context, experiment: int, key: Key, action: Action) -> None:
-    if not context.access.may(context.caller, "read", experiment):
+    if not context.may("read", experiment):
         raise NoSuchArtifact(key)
-    context.access.require(context.caller, action, experiment)
+    context.require(action, experiment)
 
 
 def place_to_delete(context: Context, key: Key) -> Place:
@@ -123,7 +123,7 @@ def place_to_list(context: Context, key: Key) -> Key:
         NoSuchArtifact: not one of these, or not the caller's to read.
     """
     if not key:
-        context.access.require(context.caller, "read", None)
+        context.require("read", None)
         return key
     if ARTIFACTS in key:
         return proxied(context, key, "read").key

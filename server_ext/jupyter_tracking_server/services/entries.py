@@ -23,6 +23,7 @@ from jupyter_tracking.protocol.wire import from_double
 
 from ..store.entries import Entries, MetricPoint
 
+USER_TAG = "mlflow.user"
 _RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}\Z")
 
 
@@ -105,3 +106,9 @@ def _check_unique(params: Sequence[ParamEntry]) -> None:
         f"Duplicate parameter keys have been submitted: {twice}. "
         "Please ensure the request contains only one param value per param key."
     )
+
+
+def own_user_tag(entries: Entries) -> None:
+    """Leave out the tag with the user's name: where credentials have users, a run's says whose it is."""
+    if any(key == USER_TAG for key, _ in entries.tags):
+        entries.tags = [(key, value) for key, value in entries.tags if key != USER_TAG]

@@ -21,7 +21,7 @@ def create_experiment(context: Context, request: wire.CreateExperiment) -> wire.
         ResourceAlreadyExists: the name is taken, perhaps by a deleted experiment.
         InvalidParameterValue: the artifact location or a tag's key is malformed.
     """
-    context.access.require(context.caller, "write", None)
+    context.require("write", None)
     for index, tag in enumerate(request.tags):
         check_key(tag.key, f"tags[{index}].key")
     number = store.create(
@@ -33,6 +33,8 @@ def create_experiment(context: Context, request: wire.CreateExperiment) -> wire.
             tags=request.tags,
             now=context.now(),
             owner=context.caller.user,
+            namespace=context.access.namespace(context.caller),
+            grants=context.access.first_grants(context.caller),
         ),
     )
     return wire.CreatedExperiment(str(number))
@@ -44,13 +46,15 @@ def get_experiment(context: Context, request: wire.GetExperiment) -> wire.Experi
 
 
 def get_experiment_by_name(context: Context, request: wire.GetExperimentByName) -> wire.ExperimentReply:
-    """One experiment by name, also a deleted one.
+    """One experiment by name, also a deleted one: the caller's own, else one that is shared with the caller.
 
     Raises:
         ResourceDoesNotExist: clients create it then.
     """
-    found = store.get_by_name(context.tx, request.experiment_name)
-    if found is None or not context.access.may(context.caller, "read", int(found.experiment_id)):
+    access, caller = context.access, context.caller
+    subject = caller.subject if access.rights else None
+    found = store.get_by_name(context.tx, request.experiment_name, access.namespace(caller), subject)
+    if found is None or not context.may("read", int(found.experiment_id)):
         raise ResourceDoesNotExist(f"Could not find experiment with name '{request.experiment_name}'")
     return wire.ExperimentReply(found)
 
@@ -98,7 +102,7 @@ def update_experiment(context: Context, request: wire.UpdateExperiment) -> Empty
 
 def search_experiments(context: Context, request: wire.SearchExperiments) -> wire.FoundExperiments:
     """Experiments by filter and order, a page at a time."""
-    return experiment_search.search(context.tx, request, context.access.visible(context.caller))
+    return experiment_search.search(context.tx, request, context.visible)
 
 
 def set_experiment_tag(context: Context, request: wire.SetExperimentTag) -> Empty:

@@ -115,4 +115,4 @@ def log_logged_model_params(context: Context, request: wire.LogLoggedModelParams
 
 def search_logged_models(context: Context, request: wire.SearchLoggedModels) -> wire.FoundLoggedModels:
     """Logged models by filter and order, a page at a time."""
-    return logged_model_search.search(context.tx, request, context.access.visible(context.caller))
+    return logged_model_search.search(context.tx, request, context.visible)

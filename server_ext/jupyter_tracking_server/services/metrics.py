@@ -63,8 +63,4 @@ def _check_positive(max_results: int | None) -> None:
 
 def _readable(context: Context, run_ids: list[str]) -> list[str]:
     owners = runs.experiments_of(context.tx, run_ids)
-    return [
-        run_id
-        for run_id in run_ids
-        if run_id in owners and context.access.may(context.caller, "read", owners[run_id])
-    ]
+    return [run_id for run_id in run_ids if run_id in owners and context.may("read", owners[run_id])]

@@ -13,8 +13,24 @@ from jupyter_tracking.protocol.limits import experiment_number
 from jupyter_tracking.protocol.logged_models import LoggedModel
 from jupyter_tracking.protocol.runs import RunInfo
 
+from ..access import Access, Caller
 from ..context import Context
 from ..store import experiments, logged_models, runs
+from ..store.database import Transaction
+
+
+def check(access: Access, caller: Caller, tx: Transaction, run_id: str, experiment: int) -> None:
+    """Go on only if the caller may log to a run of the experiment.
+
+    Raises:
+        ResourceDoesNotExist: the run is not the caller's to read.
+        PermissionDenied: the caller may read it but not log to it.
+    """
+    if access.may(tx, caller, "write", experiment):
+        return
+    if not access.may(tx, caller, "read", experiment):
+        raise ResourceDoesNotExist(f"Run with id={run_id} not found")
+    access.require(tx, caller, "write", experiment)
 
 
 def experiment(context: Context, experiment_id: str, action: Action) -> Experiment:
@@ -27,9 +43,9 @@ def experiment(context: Context, experiment_id: str, action: Action) -> Experime
     """
     number = experiment_number(experiment_id)
     found = experiments.get(context.tx, number)
-    if found is None or not context.access.may(context.caller, "read", number):
+    if found is None or not context.may("read", number):
         raise ResourceDoesNotExist(f"No Experiment with id={experiment_id} exists")
-    context.access.require(context.caller, action, number)
+    context.require(action, number)
     return found
 
 
@@ -56,9 +72,9 @@ def run(context: Context, run_id: str, action: Action) -> RunInfo:
         PermissionDenied: the caller may read it but not ``action`` it.
     """
     found = runs.info(context.tx, run_id)
-    if found is None or not context.access.may(context.caller, "read", int(found.experiment_id)):
+    if found is None or not context.may("read", int(found.experiment_id)):
         raise ResourceDoesNotExist(f"Run with id={run_id} not found")
-    context.access.require(context.caller, action, int(found.experiment_id))
+    context.require(action, int(found.experiment_id))
     return found
 
 
@@ -84,7 +100,7 @@ def logged_model(context: Context, model_id: str, action: Action, deleted: bool 
         PermissionDenied: the caller may read it but not ``action`` it.
     """
     found = logged_models.get(context.tx, model_id, deleted)
-    if found is None or not context.access.may(context.caller, "read", int(found.info.experiment_id)):
+    if found is None or not context.may("read", int(found.info.experiment_id)):
         raise ResourceDoesNotExist(f"Logged model with ID '{model_id}' not found.")
-    context.access.require(context.caller, action, int(found.info.experiment_id))
+    context.require(action, int(found.info.experiment_id))
     return found

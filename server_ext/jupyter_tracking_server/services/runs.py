@@ -17,6 +17,7 @@ from ..context import Context
 from ..store import model_outputs, run_search, tags
 from ..store import runs as store
 from . import owners
+from .entries import USER_TAG
 from .names import random_name
 
 RUN_NAME_TAG = "mlflow.runName"
@@ -36,7 +37,12 @@ def create_run(context: Context, request: wire.CreateRun) -> wire.RunReply:
         check_key(tag.key, f"tags[{index}].key")
     experiment = owners.active_experiment(context, request.experiment_id or "0", "write")
     name = _name(request.run_name, request.tags)
-    given = [(tag.key, tag.value) for tag in request.tags if tag.key != RUN_NAME_TAG]
+    user = context.caller.user if context.access.rights else request.user_id or context.caller.user
+    given = [
+        (tag.key, user if tag.key == USER_TAG and context.access.rights else tag.value)
+        for tag in request.tags
+        if tag.key != RUN_NAME_TAG
+    ]
     run_id = uuid.uuid4().hex
     location = experiment.artifact_location.rstrip("/")
     store.create(
@@ -45,7 +51,7 @@ def create_run(context: Context, request: wire.CreateRun) -> wire.RunReply:
             run_id=run_id,
             experiment=int(experiment.experiment_id),
             name=name,
-            user_id=request.user_id or context.caller.user,
+            user_id=user,
             start_time=request.start_time,
             artifact_uri=f"{location}/{run_id}/artifacts",
             tags=[*given, (RUN_NAME_TAG, name)],
@@ -74,7 +80,7 @@ def _whole(context: Context, run_id: str) -> wire.Run:
 def get_run(context: Context, request: wire.GetRun) -> wire.RunReply:
     """One run, whole, also a deleted one."""
     found = _whole(context, request.run_id)
-    if not context.access.may(context.caller, "read", int(found.info.experiment_id)):
+    if not context.may("read", int(found.info.experiment_id)):
         raise ResourceDoesNotExist(f"Run with id={request.run_id} not found")
     return wire.RunReply(found)
 
@@ -112,7 +118,7 @@ def restore_run(context: Context, request: wire.RestoreRun) -> Empty:
 
 def search_runs(context: Context, request: wire.SearchRuns) -> wire.FoundRuns:
     """Runs by filter and order, a page at a time."""
-    return run_search.search(context.tx, request, context.access.visible(context.caller))
+    return run_search.search(context.tx, request, context.visible)
 
 
 def log_outputs(context: Context, request: wire.LogOutputs) -> Empty:

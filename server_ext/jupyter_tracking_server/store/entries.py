@@ -47,8 +47,8 @@ class Entries:
     tags: Sequence[tuple[str, str]] = field(default_factory=list)
 
 
-May = Callable[[int], None]
-"""Raises a ``TrackingError`` unless the caller may write in the experiment of this number."""
+May = Callable[["Transaction", str, int], None]
+"""Raises a ``TrackingError`` unless the caller may log to the run of this id in this experiment."""
 
 _APPEND = BulkInsert(metric_tail, ("rid", "key", "step", "timestamp", "value"))
 _RAISE_LATEST = BulkInsert(
@@ -105,6 +105,7 @@ class _Judge:
 
     def __init__(self, tx: Transaction, batch: Sequence[Entries]) -> None:
         self.new_params: dict[tuple[int, str], str] = {}
+        self._tx = tx
         self._runs = _find_runs(tx, {entries.run_id for entries in batch})
         named = {point.model_id for entries in batch for point in entries.metrics if point.model_id}
         self.models = _find_models(tx, named) if named else {}
@@ -122,7 +123,7 @@ class _Judge:
         run = self._runs.get(entries.run_id)
         if run is None:
             raise ResourceDoesNotExist(f"Run with id={entries.run_id} not found")
-        may(run.experiment)
+        may(self._tx, entries.run_id, run.experiment)
         if run.lifecycle != ACTIVE:
             raise InvalidParameterValue(
                 f"The run {entries.run_id} must be in the 'active' state. "

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from jupyter_tracking.protocol.enums import LifecycleStage
 from jupyter_tracking.protocol.errors import ResourceAlreadyExists, ResourceConflict
 from jupyter_tracking.protocol.experiments import Experiment, ExperimentTag
+from jupyter_tracking.protocol.grants import Grant
 
+from . import grants
 from .bulk import BulkInsert
 from .codes import ACTIVE, DELETED, LIFECYCLE
 from .tables import experiment_tags
@@ -33,6 +35,9 @@ class NewExperiment:
     Attributes:
         root: where artifacts go if ``location`` is empty: ``<root>/<id>``.
         now: milliseconds since the epoch.
+        owner: who makes it.
+        namespace: within which its name is taken: a user's, or "" for the one that all share.
+        grants: who may do what in it.
     """
 
     name: str
@@ -41,6 +46,8 @@ class NewExperiment:
     location: str = ""
     tags: Sequence[ExperimentTag] = field(default_factory=list)
     owner: str = ""
+    namespace: str = ""
+    grants: Sequence[Grant] = ()
 
 
 def create(tx: Transaction, new: NewExperiment) -> int:
@@ -49,10 +56,10 @@ def create(tx: Transaction, new: NewExperiment) -> int:
     Raises:
         ResourceAlreadyExists: the name is taken, perhaps by a deleted experiment.
     """
-    row = (new.name, new.location, ACTIVE, new.now, new.now, new.owner)
+    row = (new.name, new.location, ACTIVE, new.now, new.now, new.owner, new.namespace)
     made = tx.driver(
-        "INSERT INTO experiments (name, artifact_location, lifecycle, created, updated, owner) "
-        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id",
+        "INSERT INTO experiments (name, artifact_location, lifecycle, created, updated, owner, namespace) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name, namespace) DO NOTHING RETURNING id",
         row,
     )
     if not made:
@@ -62,6 +69,7 @@ def create(tx: Transaction, new: NewExperiment) -> int:
         location = f"{new.root}/{number}"
         tx.driver("UPDATE experiments SET artifact_location = ? WHERE id = ?", (location, number))
     _put_tags(tx, number, {tag.key: tag.value for tag in new.tags})
+    grants.put(tx, number, new.grants)
     return number
 
 
@@ -70,9 +78,26 @@ def get(tx: Transaction, number: int) -> Experiment | None:
     return _one(tx, tx.driver(f"{_SELECT} WHERE id = ?", [number]))
 
 
-def get_by_name(tx: Transaction, name: str) -> Experiment | None:
-    """An experiment by name, also a deleted one."""
-    return _one(tx, tx.driver(f"{_SELECT} WHERE name = ?", [name]))
+def get_by_name(
+    tx: Transaction, name: str, namespace: str = "", subject: grants.Subject | None = None
+) -> Experiment | None:
+    """An experiment by name, also a deleted one: that of the namespace, else one that the subject may read.
+
+    Of several the one in which the subject has the greatest role, then the oldest; without a subject, the
+    oldest of all.
+    """
+    if subject is None:
+        sql = "SELECT id FROM experiments WHERE name = ? ORDER BY namespace <> ?, id LIMIT 1"
+        found = tx.driver(sql, (name, namespace))
+    else:
+        condition, parameters = grants.among_subjects(tx, subject)
+        found = tx.driver(
+            "SELECT id FROM experiments JOIN grants ON grants.experiment = id "
+            f"WHERE experiments.name = ? AND {condition} "
+            "GROUP BY id, namespace ORDER BY namespace <> ?, max(role) DESC, id LIMIT 1",
+            (name, *parameters, namespace),
+        )
+    return get(tx, found[0][0]) if found else None
 
 
 def load(tx: Transaction, numbers: Sequence[int]) -> list[Experiment]:

@@ -16,7 +16,8 @@ from .codes import ACTIVE
 from .engine import LOCK_TIMEOUT
 from .migrations import HEAD
 from .page_secret import META_ROW, new_page_secret
-from .tables import experiments, meta, metadata
+from .people_tables import metadata
+from .tables import experiments, meta
 
 if TYPE_CHECKING:
     from .database import Database
@@ -105,6 +106,7 @@ def _create(connection: Connection, artifact_root: str) -> None:
             created=now,
             updated=now,
             owner="",
+            namespace="",
         )
     )
 

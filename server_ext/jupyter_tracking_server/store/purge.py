@@ -18,9 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["Purge", "drop", "experiments_near", "location_of", "pending", "remove", "remove_points"]
 
 _HOLDINGS: dict[Kind, tuple[str, ...]] = {
-    "run": ("params", "tags", "latest_metrics", "dataset_inputs", "model_inputs", "model_outputs"),
+    "run": (
+        "params",
+        "tags",
+        "latest_metrics",
+        "dataset_inputs",
+        "model_inputs",
+        "model_outputs",
+        "share_links",
+    ),
     "model": ("logged_model_params", "logged_model_tags"),
-    "experiment": ("experiment_tags", "datasets"),
+    "experiment": ("experiment_tags", "datasets", "grants"),
 }
 _SELECT: dict[Kind, str] = {
     "run": "SELECT artifact_uri FROM runs WHERE rid = ?",

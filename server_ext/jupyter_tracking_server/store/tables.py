@@ -64,7 +64,8 @@ experiments = Table(
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
     Column("owner", String, nullable=False),
-    UniqueConstraint("name"),
+    Column("namespace", String, nullable=False),
+    UniqueConstraint("name", "namespace"),
     sqlite_autoincrement=True,
 )
 

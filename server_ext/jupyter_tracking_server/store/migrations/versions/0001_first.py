@@ -24,6 +24,9 @@ def upgrade() -> None:
     _artifacts()
     _uploads()
     _purges()
+    _rights()
+    _accounts()
+    _ledger()
 
 
 def _experiments() -> None:
@@ -48,7 +51,8 @@ def _experiments() -> None:
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("updated", sa.BigInteger(), nullable=False),
         sa.Column("owner", String, nullable=False),
-        sa.UniqueConstraint("name"),
+        sa.Column("namespace", String, nullable=False),
+        sa.UniqueConstraint("name", "namespace"),
         sqlite_autoincrement=True,
     )
     op.create_table(
@@ -281,5 +285,100 @@ def _uploads() -> None:
         sa.Column("upload_id", String, primary_key=True),
         sa.Column("number", sa.Integer(), primary_key=True),
         sa.Column("etag", String, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _rights() -> None:
+    """Who may do what in experiments."""
+    op.create_table(
+        "grants",
+        sa.Column("experiment", Id, sa.ForeignKey("experiments.id"), primary_key=True),
+        sa.Column("kind", String, primary_key=True),
+        sa.Column("name", String, primary_key=True),
+        sa.Column("role", sa.SmallInteger(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_grants_kind_name", "grants", ["kind", "name", "experiment"])
+    op.create_table(
+        "share_links",
+        sa.Column("id", String, primary_key=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("rid", Id, sa.ForeignKey("runs.rid"), nullable=False),
+        sa.Column("path", String, nullable=False),
+        sa.Column("created_by", String, nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("ix_share_links_digest", "share_links", ["digest"], unique=True)
+    op.create_index("ix_share_links_rid", "share_links", ["rid"])
+
+
+def _accounts() -> None:
+    """Users, their groups and their tokens."""
+    op.create_table(
+        "users",
+        sa.Column("name", String, primary_key=True),
+        sa.Column("password", String),
+        sa.Column("admin", sa.SmallInteger(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "memberships",
+        sa.Column("user_id", String, primary_key=True),
+        sa.Column("group_name", String, primary_key=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_memberships_group", "memberships", ["group_name", "user_id"])
+    op.create_table(
+        "tokens",
+        sa.Column("id", String, primary_key=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("user_id", String, nullable=False),
+        sa.Column("scopes", String, nullable=False),
+        sa.Column("note", String, nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("expires", sa.BigInteger()),
+        sa.Column("last_used", sa.BigInteger()),
+    )
+    op.create_index("ix_tokens_digest", "tokens", ["digest"], unique=True)
+    op.create_index("ix_tokens_user_id", "tokens", ["user_id"])
+
+
+def _ledger() -> None:
+    """Who did what, and how much they hold."""
+    op.create_table(
+        "audit",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", String, nullable=False),
+        sa.Column("how", String, nullable=False),
+        sa.Column("credential", String, nullable=False),
+        sa.Column("peer", String, nullable=False),
+        sa.Column("endpoint", String, nullable=False),
+        sa.Column("method", String, nullable=False),
+        sa.Column("subject", String, nullable=False),
+        sa.Column("outcome", String, nullable=False),
+        sa.Column("status", sa.SmallInteger(), nullable=False),
+        sa.Column("received", sa.BigInteger(), nullable=False),
+        sa.Column("sent", sa.BigInteger(), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_audit_at", "audit", ["at"])
+    op.create_index("ix_audit_user_id", "audit", ["user_id", "at"])
+    op.create_table(
+        "quotas",
+        sa.Column("kind", String, primary_key=True),
+        sa.Column("name", String, primary_key=True),
+        sa.Column("max_bytes", sa.BigInteger()),
+        sa.Column("max_runs", sa.BigInteger()),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "usage",
+        sa.Column("user_id", String, primary_key=True),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("runs", sa.BigInteger(), nullable=False),
         sqlite_with_rowid=False,
     )
