@@ -46,4 +46,4 @@ NUMBERS: dict[type[Enum], dict[int, Enum]] = {
     ViewType: dict(enumerate(ViewType, start=1)),
     LoggedModelStatus: dict(enumerate(LoggedModelStatus, start=0)),
 }
-"""The protobuf numbers of the enums that requests carry."""
+"""The protobuf numbers of the enums that requests carry; those of our own have names alone."""

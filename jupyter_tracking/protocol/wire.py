@@ -332,7 +332,7 @@ def _enum(cls: type[Enum], raw: Any, name: str) -> Enum:
             if raw == member.value:
                 return member
         raw = _integer_from_text(raw) if _integer_from_text(raw) is not None else raw
-    if isinstance(raw, int) and not isinstance(raw, bool) and raw in NUMBERS[cls]:
+    if isinstance(raw, int) and not isinstance(raw, bool) and raw in NUMBERS.get(cls, ()):
         return NUMBERS[cls][raw]
     raise _invalid(raw, name, f"it must be one of {', '.join(str(member.value) for member in cls)}.")
 
