@@ -9,6 +9,7 @@ Words: an *owner* is such a run, model or trace; its *root* is the folder of its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -34,6 +35,7 @@ __all__ = [
     "place_to_delete",
     "place_to_list",
     "proxied",
+    "shown_in_root",
     "split",
 ]
 
@@ -132,6 +134,18 @@ def place_to_list(context: Context, key: Key) -> Key:
         raise NoSuchArtifact(key)
     _ask(context, experiment, key, "read")
     return key
+
+
+def shown_in_root(context: Context, names: Sequence[str]) -> frozenset[str]:
+    """Of names in the root of the proxy, those that the caller may see: folders of experiments to read."""
+    visible = context.visible
+    if visible is None:
+        return frozenset(names)
+    numbers = [int(name) for name in names if name.isascii() and name.isdigit() and len(name) <= 18]
+    found = experiments.locations(context.tx, numbers, visible)
+    return frozenset(
+        str(number) for number, location in found.items() if key_of(context, location) == (str(number),)
+    )
 
 
 def in_run(context: Context, run_id: str, path: str, action: Action) -> Place:

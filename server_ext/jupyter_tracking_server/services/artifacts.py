@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -11,6 +12,7 @@ from jupyter_tracking.protocol import artifacts as wire
 from jupyter_tracking.protocol.limits import ARTIFACTS_PER_PAGE
 from jupyter_tracking.protocol.logged_models import ListLoggedModelArtifacts
 
+from ..artifact_stores.base import Entry
 from ..artifact_stores.errors import NoSuchArtifact
 from ..artifact_stores.keys import Key, text
 from ..context import Context, FilesContext
@@ -113,15 +115,23 @@ async def _list(context: FilesContext, folder: _Folder, request: _Request) -> by
     while True:
         page = await context.artifacts.entries(folder.key, cursor, request.max_results or ARTIFACTS_PER_PAGE)
         cursor = page.cursor
-        if page.entries:
+        shown = page.entries if folder.key else await _shown(context, page.entries)
+        if shown:
             files = [
                 wire.FileInfo(folder.prefix + name, is_dir=size is None, file_size=size)
-                for name, size in page.entries
+                for name, size in shown
             ]
             slices.append(_encode(files)[1:-1])
         if not cursor or (slices and request.max_results is not None):
             break
     return _joined(folder, slices, folder.pages.token((cursor,)) if cursor else None)
+
+
+async def _shown(context: FilesContext, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """What the caller may see of the root of the proxy, which holds everybody's experiments."""
+    names = [name for name, _ in entries]
+    visible = await context.read(lambda reading: artifact_paths.shown_in_root(reading, names))
+    return [entry for entry in entries if entry.name in visible]
 
 
 def _joined(folder: _Folder, slices: list[bytes], token: str | None) -> bytes:

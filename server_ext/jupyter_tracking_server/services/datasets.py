@@ -8,7 +8,7 @@ from jupyter_tracking.protocol.limits import experiment_number
 
 from ..context import Context
 from ..store import datasets as store
-from . import owners
+from . import default_experiment, owners
 
 
 def log_inputs(context: Context, request: wire.LogInputs) -> Empty:
@@ -22,6 +22,7 @@ def log_inputs(context: Context, request: wire.LogInputs) -> Empty:
 
 def search_datasets(context: Context, request: wire.SearchDatasets) -> wire.DatasetSummaries:
     """The distinct datasets of the experiments that the caller may read."""
-    numbers = [experiment_number(experiment_id) for experiment_id in request.experiment_ids]
+    wanted = default_experiment.searched(context, request).experiment_ids
+    numbers = [experiment_number(experiment_id) for experiment_id in wanted]
     readable = [number for number in numbers if context.may("read", number)]
     return wire.DatasetSummaries(store.summaries(context.tx, readable))

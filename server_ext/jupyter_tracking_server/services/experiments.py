@@ -5,13 +5,13 @@ from __future__ import annotations
 from jupyter_tracking.protocol import Empty
 from jupyter_tracking.protocol import experiments as wire
 from jupyter_tracking.protocol.enums import LifecycleStage
-from jupyter_tracking.protocol.errors import InvalidState, ResourceDoesNotExist
+from jupyter_tracking.protocol.errors import InvalidParameterValue, InvalidState, ResourceDoesNotExist
 from jupyter_tracking.protocol.limits import check_key
 
 from ..context import Context
 from ..store import experiment_search
 from ..store import experiments as store
-from . import locations, owners
+from . import default_experiment, locations, owners
 
 
 def create_experiment(context: Context, request: wire.CreateExperiment) -> wire.CreatedExperiment:
@@ -19,7 +19,8 @@ def create_experiment(context: Context, request: wire.CreateExperiment) -> wire.
 
     Raises:
         ResourceAlreadyExists: the name is taken, perhaps by a deleted experiment.
-        InvalidParameterValue: the artifact location or a tag's key is malformed.
+        InvalidParameterValue: the artifact location or a tag's key is malformed, or the location is in the
+            artifact store of this server, where only administrators choose one.
     """
     context.require("write", None)
     for index, tag in enumerate(request.tags):
@@ -28,7 +29,7 @@ def create_experiment(context: Context, request: wire.CreateExperiment) -> wire.
         context.tx,
         store.NewExperiment(
             name=request.name,
-            location=locations.check(request.artifact_location),
+            location=_location(context, request.artifact_location),
             root=context.settings.artifact_root,
             tags=request.tags,
             now=context.now(),
@@ -38,6 +39,18 @@ def create_experiment(context: Context, request: wire.CreateExperiment) -> wire.
         ),
     )
     return wire.CreatedExperiment(str(number))
+
+
+def _location(context: Context, given: str) -> str:
+    """The location as it is stored. Whoever chose one in the store could choose that of others' artifacts."""
+    location = locations.check(given)
+    # Of whom there are no rights, is_admin holds.
+    if not context.access.is_admin(context.caller) and locations.served(location, context.store_url):
+        raise InvalidParameterValue(
+            "'artifact_location' is a place in the artifact store of this server, where only administrators "
+            "may choose one. Leave it out, and the experiment gets a folder of its own there."
+        )
+    return location
 
 
 def get_experiment(context: Context, request: wire.GetExperiment) -> wire.ExperimentReply:
@@ -87,13 +100,13 @@ def _move(context: Context, experiment_id: str, stage: LifecycleStage) -> None:
 
 
 def update_experiment(context: Context, request: wire.UpdateExperiment) -> Empty:
-    """Rename an active experiment.
+    """Rename an active experiment, within the namespace that it is in.
 
     Raises:
         InvalidState: it is deleted.
         ResourceAlreadyExists: the name is taken.
     """
-    found = owners.experiment(context, request.experiment_id, "write")
+    found = owners.experiment(context, request.experiment_id, "manage")
     if found.lifecycle_stage is not LifecycleStage.ACTIVE:
         raise InvalidState("Cannot rename a non-active experiment. Restore it first.")
     store.rename(context.tx, int(found.experiment_id), request.new_name, context.now())
@@ -102,7 +115,7 @@ def update_experiment(context: Context, request: wire.UpdateExperiment) -> Empty
 
 def search_experiments(context: Context, request: wire.SearchExperiments) -> wire.FoundExperiments:
     """Experiments by filter and order, a page at a time."""
-    return experiment_search.search(context.tx, request, context.visible)
+    return experiment_search.search(context.tx, request, default_experiment.listed(context))
 
 
 def set_experiment_tag(context: Context, request: wire.SetExperimentTag) -> Empty:

@@ -18,7 +18,7 @@ from jupyter_tracking.protocol.errors import InvalidParameterValue
 from ..artifact_stores.keys import Key
 from .segments import split
 
-__all__ = ["Address", "address", "check", "key_below", "location_key", "proxied_key"]
+__all__ = ["Address", "address", "check", "key_below", "location_key", "proxied_key", "served"]
 
 SCHEME = "mlflow-artifacts"
 RESERVED = ".uploads"
@@ -89,6 +89,11 @@ def location_key(location: str, url: str = "", *, proxied: bool = True) -> Key |
     if key is None and proxied:
         key = proxied_key(location)
     return None if key is None or key[:1] == (RESERVED,) else key
+
+
+def served(location: str, url: str) -> bool:
+    """Whether a location is a proxied one, at whichever server, or lies in the artifact store at ``url``."""
+    return proxied_key(location) is not None or key_below(location, url) is not None
 
 
 def proxied_key(location: str) -> Key | None:

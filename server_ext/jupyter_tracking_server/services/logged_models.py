@@ -14,7 +14,7 @@ from jupyter_tracking.protocol.limits import check_key
 from ..context import Context
 from ..store import logged_model_search
 from ..store import logged_models as store
-from . import owners
+from . import default_experiment, owners
 from .names import random_name
 
 _NAME_REFUSED = re.compile(r"[/:.%\"']")
@@ -36,6 +36,7 @@ def create_logged_model(context: Context, request: wire.CreateLoggedModel) -> wi
         check_key(tag.key, f"tags[{index}].key")
     for index, param in enumerate(request.params):
         check_key(param.key, f"params[{index}].key")
+    default_experiment.ensure(context, request.experiment_id)
     experiment = owners.active_experiment(context, request.experiment_id, "write")
     model_id = f"m-{uuid.uuid4().hex}"
     location = experiment.artifact_location.rstrip("/")
@@ -115,4 +116,5 @@ def log_logged_model_params(context: Context, request: wire.LogLoggedModelParams
 
 def search_logged_models(context: Context, request: wire.SearchLoggedModels) -> wire.FoundLoggedModels:
     """Logged models by filter and order, a page at a time."""
-    return logged_model_search.search(context.tx, request, context.visible)
+    meaning = default_experiment.searched(context, request)
+    return logged_model_search.search(context.tx, meaning, context.visible)

@@ -9,7 +9,6 @@ from jupyter_tracking.protocol.call import Action
 from jupyter_tracking.protocol.enums import LifecycleStage
 from jupyter_tracking.protocol.errors import InvalidParameterValue, ResourceDoesNotExist
 from jupyter_tracking.protocol.experiments import Experiment
-from jupyter_tracking.protocol.limits import experiment_number
 from jupyter_tracking.protocol.logged_models import LoggedModel
 from jupyter_tracking.protocol.runs import RunInfo
 
@@ -17,19 +16,20 @@ from ..access import Access, Caller
 from ..context import Context
 from ..store import experiments, logged_models, runs
 from ..store.database import Transaction
+from . import default_experiment
 
 
-def check(access: Access, caller: Caller, tx: Transaction, run_id: str, experiment: int) -> None:
-    """Go on only if the caller may log to a run of the experiment.
+def check(access: Access, caller: Caller, tx: Transaction, missing: str, experiment: int) -> None:
+    """Go on only if the caller may log to what is in the experiment.
 
     Raises:
-        ResourceDoesNotExist: the run is not the caller's to read.
+        ResourceDoesNotExist: it is not the caller's to read; ``missing`` says so as if it were not there.
         PermissionDenied: the caller may read it but not log to it.
     """
     if access.may(tx, caller, "write", experiment):
         return
     if not access.may(tx, caller, "read", experiment):
-        raise ResourceDoesNotExist(f"Run with id={run_id} not found")
+        raise ResourceDoesNotExist(missing)
     access.require(tx, caller, "write", experiment)
 
 
@@ -41,11 +41,11 @@ def experiment(context: Context, experiment_id: str, action: Action) -> Experime
         ResourceDoesNotExist: there is none, or it is not the caller's to read.
         PermissionDenied: the caller may read it but not ``action`` it.
     """
-    number = experiment_number(experiment_id)
-    found = experiments.get(context.tx, number)
-    if found is None or not context.may("read", number):
+    number = default_experiment.meant(context, experiment_id)
+    found = None if number is None else experiments.get(context.tx, number)
+    if found is None or not context.may("read", int(found.experiment_id)):
         raise ResourceDoesNotExist(f"No Experiment with id={experiment_id} exists")
-    context.require(action, number)
+    context.require(action, int(found.experiment_id))
     return found
 
 

@@ -16,7 +16,8 @@ from jupyter_tracking.protocol.tags import TagEntry
 from ..context import Context
 from ..store import model_outputs, run_search, tags
 from ..store import runs as store
-from . import owners
+from ..store.grants import Subject
+from . import default_experiment, owners
 from .entries import USER_TAG
 from .names import random_name
 
@@ -32,12 +33,16 @@ def create_run(context: Context, request: wire.CreateRun) -> wire.RunReply:
     Raises:
         InvalidParameterValue: the experiment is deleted, or name and name tag differ.
         ResourceDoesNotExist: there is no such experiment.
+        ResourceLimitExceeded: the caller, or a group of theirs, has as many runs as they may.
     """
     for index, tag in enumerate(request.tags):
         check_key(tag.key, f"tags[{index}].key")
-    experiment = owners.active_experiment(context, request.experiment_id or "0", "write")
+    experiment_id = request.experiment_id or "0"
+    default_experiment.ensure(context, experiment_id)
+    experiment = owners.active_experiment(context, experiment_id, "write")
     name = _name(request.run_name, request.tags)
     user = context.caller.user if context.access.rights else request.user_id or context.caller.user
+    context.quotas.require_run(context.tx, Subject(user, context.caller.groups))
     given = [
         (tag.key, user if tag.key == USER_TAG and context.access.rights else tag.value)
         for tag in request.tags
@@ -118,7 +123,7 @@ def restore_run(context: Context, request: wire.RestoreRun) -> Empty:
 
 def search_runs(context: Context, request: wire.SearchRuns) -> wire.FoundRuns:
     """Runs by filter and order, a page at a time."""
-    return run_search.search(context.tx, request, context.visible)
+    return run_search.search(context.tx, default_experiment.searched(context, request), context.visible)
 
 
 def log_outputs(context: Context, request: wire.LogOutputs) -> Empty:

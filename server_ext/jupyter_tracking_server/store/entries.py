@@ -48,7 +48,8 @@ class Entries:
 
 
 May = Callable[["Transaction", str, int], None]
-"""Raises a ``TrackingError`` unless the caller may log to the run of this id in this experiment."""
+"""Raises a ``TrackingError`` unless the caller may log to what is in this experiment; the text is what a
+caller is told who may not know of it."""
 
 _APPEND = BulkInsert(metric_tail, ("rid", "key", "step", "timestamp", "value"))
 _RAISE_LATEST = BulkInsert(
@@ -70,6 +71,11 @@ class _Run(NamedTuple):
     rid: int
     experiment: int
     lifecycle: int
+
+
+class _Model(NamedTuple):
+    mid: int
+    experiment: int
 
 
 def log(tx: Transaction, batch: Sequence[Entries], may: Sequence[May]) -> list[TrackingError | None]:
@@ -99,7 +105,7 @@ class _Judge:
     """What must be known to accept entries, read once for a whole batch.
 
     Attributes:
-        models: internal id of each logged model that the batch names.
+        models: each logged model that the batch names, by id.
         new_params: (rid, key) → value of the params to be added by the entries accepted so far.
     """
 
@@ -122,23 +128,27 @@ class _Judge:
     def _accept(self, entries: Entries, may: May) -> int:
         run = self._runs.get(entries.run_id)
         if run is None:
-            raise ResourceDoesNotExist(f"Run with id={entries.run_id} not found")
-        may(self._tx, entries.run_id, run.experiment)
+            raise ResourceDoesNotExist(_no_run(entries.run_id))
+        may(self._tx, _no_run(entries.run_id), run.experiment)
         if run.lifecycle != ACTIVE:
             raise InvalidParameterValue(
                 f"The run {entries.run_id} must be in the 'active' state. "
                 f"Current state is {LIFECYCLE[run.lifecycle].value}."
             )
         if self.models or any(point.model_id for point in entries.metrics):
-            self._check_models(entries)
+            self._check_models(entries, run.experiment, may)
         if entries.params:
             self._check_params(entries, run.rid)
         return run.rid
 
-    def _check_models(self, entries: Entries) -> None:
-        for point in entries.metrics:
-            if point.model_id and point.model_id not in self.models:
-                raise ResourceDoesNotExist(f"Logged model with ID '{point.model_id}' not found.")
+    def _check_models(self, entries: Entries, allowed: int, may: May) -> None:
+        """Each model is there, and the caller may log to it as to those in the experiment ``allowed``."""
+        for model_id in {point.model_id for point in entries.metrics if point.model_id}:
+            model = self.models.get(model_id)
+            if model is None:
+                raise ResourceDoesNotExist(_no_model(model_id))
+            if model.experiment != allowed:
+                may(self._tx, _no_model(model_id), model.experiment)
 
     def _check_params(self, entries: Entries, rid: int) -> None:
         new: dict[tuple[int, str], str] = {}
@@ -153,6 +163,14 @@ class _Judge:
         if conflicts:
             raise InvalidParameterValue(_param_conflict(entries, conflicts))
         self.new_params.update(new)
+
+
+def _no_run(run_id: str) -> str:
+    return f"Run with id={run_id} not found"
+
+
+def _no_model(model_id: str) -> str:
+    return f"Logged model with ID '{model_id}' not found."
 
 
 def _param_conflict(entries: Entries, conflicts: Sequence[tuple[str, str, str]]) -> str:
@@ -174,9 +192,13 @@ def _find_runs(tx: Transaction, run_ids: set[str]) -> dict[str, _Run]:
     return {run_id: _Run(*rest) for run_id, *rest in tx.driver(sql, [tx.array(sorted(run_ids))])}
 
 
-def _find_models(tx: Transaction, model_ids: set[str]) -> dict[str, int]:
-    sql = f"SELECT model_id, mid FROM logged_models WHERE lifecycle = ? AND {tx.among('model_id', 'text')}"
-    return dict(tx.driver(sql, [ACTIVE, tx.array(sorted(model_ids))]))
+def _find_models(tx: Transaction, model_ids: set[str]) -> dict[str, _Model]:
+    sql = (
+        "SELECT model_id, mid, experiment FROM logged_models "
+        f"WHERE lifecycle = ? AND {tx.among('model_id', 'text')}"
+    )
+    rows = tx.driver(sql, [ACTIVE, tx.array(sorted(model_ids))])
+    return {model_id: _Model(*rest) for model_id, *rest in rows}
 
 
 def _find_params(
@@ -194,7 +216,9 @@ def _find_params(
     return {(rid, texts[key]): value for rid, key, value in rows}
 
 
-def _write_metrics(tx: Transaction, accepted: Sequence[tuple[int, Entries]], models: dict[str, int]) -> None:
+def _write_metrics(
+    tx: Transaction, accepted: Sequence[tuple[int, Entries]], models: dict[str, _Model]
+) -> None:
     ids = tx.keys.intern(tx, {point.key for _, entries in accepted for point in entries.metrics})
     tail: list[tuple[int, int, int, int, float | None]] = []
     latest: dict[tuple[int, int], tuple[int, int, float, float | None]] = {}
@@ -226,10 +250,10 @@ def _write_model_metrics(
     tx: Transaction,
     accepted: Sequence[tuple[int, Entries]],
     ids: dict[str, int],
-    models: dict[str, int],
+    models: dict[str, _Model],
 ) -> None:
     rows = {
-        (models[point.model_id], ids[point.key], entries.run_id, point.step, point.timestamp): (
+        (models[point.model_id].mid, ids[point.key], entries.run_id, point.step, point.timestamp): (
             None if point.value != point.value else point.value,
             point.dataset_name,
             point.dataset_digest,

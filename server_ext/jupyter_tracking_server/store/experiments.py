@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
 
 from jupyter_tracking.protocol.enums import LifecycleStage
 from jupyter_tracking.protocol.errors import ResourceAlreadyExists, ResourceConflict
@@ -15,7 +19,7 @@ from jupyter_tracking.protocol.grants import Grant
 from . import grants
 from .bulk import BulkInsert
 from .codes import ACTIVE, DELETED, LIFECYCLE
-from .tables import experiment_tags
+from .tables import experiment_tags, experiments
 
 if TYPE_CHECKING:
     from .database import Transaction
@@ -98,6 +102,53 @@ def get_by_name(
             (name, *parameters, namespace),
         )
     return get(tx, found[0][0]) if found else None
+
+
+def named(tx: Transaction, name: str, namespace: str) -> int | None:
+    """The id of the experiment that has the name in the namespace, also a deleted one."""
+    found = tx.driver("SELECT id FROM experiments WHERE name = ? AND namespace = ?", (name, namespace))
+    return found[0][0] if found else None
+
+
+def find(tx: Transaction, text: str) -> list[int]:
+    """The ids of the experiments that an administrator may mean: by id, or as ``namespace/name``."""
+    if text.isascii() and text.isdigit() and len(text) <= 18:
+        rows = tx.driver("SELECT id FROM experiments WHERE id = ?", [int(text)])
+    else:
+        rows = tx.driver("SELECT id FROM experiments WHERE namespace || '/' || name = ? ORDER BY id", [text])
+    return [number for (number,) in rows]
+
+
+def hand_over(tx: Transaction, namespace: str, heir: str) -> list[tuple[str, str]]:
+    """Bring all experiments of a namespace into another one.
+
+    Returns:
+        The old and the new name of each; it changes where the heir has one of that name.
+    """
+    taken = {name for (name,) in tx.driver("SELECT name FROM experiments WHERE namespace = ?", [heir])}
+    moved: list[tuple[str, str]] = []
+    rows = tx.driver("SELECT id, name FROM experiments WHERE namespace = ? ORDER BY id", [namespace])
+    for number, name in rows:
+        names = chain([name, f"{name} ({namespace})"], (f"{name} ({namespace}, {n})" for n in count(2)))
+        new = next(free for free in names if free not in taken)
+        taken.add(new)
+        tx.driver("UPDATE experiments SET namespace = ?, name = ? WHERE id = ?", (heir, new, number))
+        moved.append((name, new))
+    return moved
+
+
+def vacate(tx: Transaction, namespace: str) -> None:
+    """Make all names of a namespace free, for a later user of that name; the experiments keep theirs."""
+    # No user has a colon in the name.
+    left = f"{namespace}:{secrets.token_hex(4)}"
+    tx.driver("UPDATE experiments SET namespace = ? WHERE namespace = ?", (left, namespace))
+
+
+def locations(tx: Transaction, numbers: Sequence[int], visible: grants.Visible) -> dict[int, str]:
+    """The artifact locations of those among some experiments that are ``visible``."""
+    columns = experiments.c
+    wanted = select(columns.id, columns.artifact_location).where(columns.id.in_(numbers), visible(columns.id))
+    return {row.id: row.artifact_location for row in tx.rows(wanted)}
 
 
 def load(tx: Transaction, numbers: Sequence[int]) -> list[Experiment]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, false, or_, select
 
 from jupyter_tracking.protocol.grants import Grant, Role, SubjectKind
 
@@ -15,7 +15,21 @@ from .people_tables import grants
 if TYPE_CHECKING:
     from .database import Transaction
 
-__all__ = ["Subject", "Visible", "among_subjects", "listed", "put", "readable", "remove", "role_of"]
+__all__ = [
+    "Subject",
+    "Visible",
+    "all_but",
+    "among_subjects",
+    "given",
+    "held_by",
+    "listed",
+    "put",
+    "readable",
+    "remove",
+    "role_of",
+    "transfer",
+    "unreadable",
+]
 
 Visible = Callable[[ColumnElement[int]], ColumnElement[bool]]
 """From the column with an experiment's id to the condition that the caller may read it."""
@@ -35,6 +49,13 @@ def role_of(tx: Transaction, experiment: int, subject: Subject) -> Role | None:
         f"SELECT max(role) FROM grants WHERE experiment = ? AND {condition}", [experiment, *parameters]
     )
     return None if code is None else ROLE[code]
+
+
+def given(tx: Transaction, experiment: int, kind: SubjectKind, name: str) -> Role | None:
+    """The role that was granted to exactly this subject; None without one."""
+    sql = "SELECT role FROM grants WHERE experiment = ? AND kind = ? AND name = ?"
+    found = tx.driver(sql, (experiment, kind.value, name))
+    return ROLE[found[0][0]] if found else None
 
 
 def among_subjects(tx: Transaction, subject: Subject) -> tuple[str, list[object]]:
@@ -61,11 +82,28 @@ def readable(subject: Subject) -> Visible:
     return lambda experiment: experiment.in_(found)
 
 
+def all_but(number: int) -> Visible:
+    """The condition of who may read all experiments, but is not to see one of them."""
+    return lambda experiment: experiment != number
+
+
+def unreadable(experiment: ColumnElement[int]) -> ColumnElement[bool]:
+    """The condition of who searches in vain."""
+    del experiment
+    return false()
+
+
 def listed(tx: Transaction, experiment: int) -> list[Grant]:
     """All grants of an experiment: the greatest roles first, then by kind and name."""
     rows = tx.driver("SELECT kind, name, role FROM grants WHERE experiment = ?", [experiment])
     found = [Grant(SubjectKind(kind), name, ROLE[code]) for kind, name, code in rows]
     return sorted(found, key=lambda one: (-ROLE_CODE[one.role], one.kind.value, one.name))
+
+
+def held_by(tx: Transaction, user: str) -> list[tuple[int, Role]]:
+    """The experiments in which a user was granted a role by name, by their ids."""
+    sql = "SELECT experiment, role FROM grants WHERE kind = 'user' AND name = ? ORDER BY experiment"
+    return [(experiment, ROLE[code]) for experiment, code in tx.driver(sql, [user])]
 
 
 def put(tx: Transaction, experiment: int, given: Sequence[Grant]) -> None:
@@ -76,6 +114,19 @@ def put(tx: Transaction, experiment: int, given: Sequence[Grant]) -> None:
             "ON CONFLICT (experiment, kind, name) DO UPDATE SET role = excluded.role",
             (experiment, grant.kind.value, grant.name, ROLE_CODE[grant.role]),
         )
+
+
+def transfer(tx: Transaction, user: str, heir: str) -> int:
+    """Give all roles of a user to another, who keeps greater ones; how many they were."""
+    rows = tx.driver("DELETE FROM grants WHERE kind = 'user' AND name = ? RETURNING experiment, role", [user])
+    for experiment, role in rows:
+        tx.driver(
+            "INSERT INTO grants (experiment, kind, name, role) VALUES (?, 'user', ?, ?) "
+            "ON CONFLICT (experiment, kind, name) DO UPDATE SET role = excluded.role "
+            "WHERE excluded.role > grants.role",
+            (experiment, heir, role),
+        )
+    return len(rows)
 
 
 def remove(tx: Transaction, experiment: int, kind: SubjectKind, name: str) -> bool:
