@@ -14,8 +14,13 @@ class Sender(Protocol):
     """What of a request tells who sent it; tornado's ``HTTPServerRequest`` is one.
 
     Attributes:
+        method: ``GET``, ``POST``, …
         remote_ip: the peer's address.
     """
+
+    @property
+    def method(self) -> str | None:
+        """The request's verb, as ``GET``."""
 
     @property
     def headers(self) -> Mapping[str, str]:
