@@ -9,7 +9,7 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -59,12 +59,15 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def start_lab(folder: Path) -> Server:
-    """Start JupyterLab with the tracking extension; `folder` is the user's home and holds the notebooks."""
+def start_lab(folder: Path, variables: Mapping[str, str] | None = None) -> Server:
+    """Start JupyterLab with the tracking extension; `folder` is the user's home and holds the notebooks.
+
+    `variables` are further ones of its environment.
+    """
     settings = folder / QUIET_FILE
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps(QUIET), encoding="utf-8")
-    return start_embedded(folder, program="jupyterlab")
+    return start_embedded(folder, program="jupyterlab", variables=variables)
 
 
 def save_notebook(path: Path, cells: Iterable[str]) -> None:
@@ -100,7 +103,8 @@ class Lab:
     def open(self, notebook: str | None = None) -> None:
         """Log in and wait until Lab is ready; with a notebook, until its kernel is too."""
         place = f"lab/tree/{quote(notebook)}" if notebook else "lab"
-        self.page.goto(f"{self._root}/{place}?reset&token={self._token}")
+        token = f"&token={self._token}" if self._token else ""
+        self.page.goto(f"{self._root}/{place}?reset{token}")
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")
         self.page.locator("#jp-main-dock-panel .lm-TabBar-tab").first.wait_for()
         if notebook is not None:
