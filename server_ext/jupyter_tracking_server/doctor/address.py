@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -44,7 +46,7 @@ def check_public_url(settings: Settings) -> Iterator[Finding]:
 
 
 def check_running(url: str) -> Iterator[Finding]:
-    """Ask a server as a client does, with $MLFLOW_TRACKING_TOKEN if it is set."""
+    """Ask a server as a client does, with the credential that the environment has."""
     url = url.rstrip("/")
     if urlsplit(url).scheme not in {"http", "https"}:
         yield bad(f"{url} is no address of a server.", "Write it as http://host:port/path.")
@@ -69,15 +71,25 @@ def check_running(url: str) -> Iterator[Finding]:
 
 
 def _ask(url: str) -> _Answer:
-    token = os.environ.get("MLFLOW_TRACKING_TOKEN")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - its scheme has been looked at
+    request = urllib.request.Request(url, headers=_headers())  # noqa: S310 - its scheme has been looked at
+    authorities = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
+    trusted = ssl.create_default_context(cafile=authorities) if authorities else None
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as reply:  # noqa: S310 - the same
+        with urllib.request.urlopen(request, timeout=PATIENCE, context=trusted) as reply:  # noqa: S310 - the same
             return _Answer(reply.status, reply.headers.get("Date", ""), reply.read(2**20))
     except urllib.error.HTTPError as error:
         with error:
             return _Answer(error.code, error.headers.get("Date", ""), error.read(2**20))
+
+
+def _headers() -> dict[str, str]:
+    """As stock clients have it, a password goes before a token."""
+    user, password, token = (
+        os.environ.get(f"MLFLOW_TRACKING_{name}") for name in ("USERNAME", "PASSWORD", "TOKEN")
+    )
+    if user and password:
+        return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _clock(answer: _Answer) -> Iterator[Finding]:
@@ -111,7 +123,8 @@ def _rights(url: str) -> Iterator[Finding]:
         yield ok("It lets this client in.")
     elif answer.status in {401, 403}:
         yield look(
-            "It does not let this client in.", "Set MLFLOW_TRACKING_TOKEN to the token that it printed."
+            "It does not let this client in.",
+            "Set MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD, as it asks.",
         )
     elif answer.status == 501:
         yield ok("It serves artifacts only.")
