@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import token_file
 from ..protocol.errors import InvalidParameterValue
 
 _TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0", ""})
@@ -22,11 +23,15 @@ class Credentials:
         authorization: the value of the ``Authorization`` header, None for none.
         verify: whether to check the server's certificate, or the file with the authorities to check by.
         client_certificate: a PEM file with certificate and key.
+        token_file: a file with a token that is read anew for each request; "" for none. It wins.
+        certificate: the SHA-256 of the server's certificate, in hex, which then is checked by that alone.
     """
 
     authorization: str | None = None
     verify: bool | str = True
     client_certificate: str | None = None
+    certificate: str = ""
+    token_file: str = ""
 
     def __repr__(self) -> str:
         kind = self.authorization.split(" ", 1)[0] if self.authorization else "none"
@@ -50,6 +55,7 @@ def from_environment(environment: Mapping[str, str] = os.environ, home: Path | N
         authorization=_authorization(environment, home or Path.home()),
         verify=_verify(environment),
         client_certificate=environment.get("MLFLOW_TRACKING_CLIENT_CERT_PATH") or None,
+        token_file=_token_file(environment),
     )
 
 
@@ -65,6 +71,11 @@ def flag(environment: Mapping[str, str], name: str, default: bool) -> bool:
     if value.lower() in _TRUE | _FALSE:
         return value.lower() in _TRUE
     raise InvalidParameterValue(f"{name} is {value!r}; set it to true or false.")
+
+
+def _token_file(environment: Mapping[str, str]) -> str:
+    ours = environment.get("MLFLOW_TRACKING_AUTH") == token_file.NAME
+    return environment.get(token_file.VARIABLE, "") if ours else ""
 
 
 def _authorization(environment: Mapping[str, str], home: Path) -> str | None:

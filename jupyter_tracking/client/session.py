@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -43,12 +43,18 @@ _POSIX = os.name == "posix"
 
 @dataclass(frozen=True)
 class Server:
-    """Where a server is. ``token`` is None if the environment has the credentials, empty for none."""
+    """Where a server is.
+
+    Attributes:
+        token: None if the environment has the credentials, empty for none.
+        certificate: the SHA-256 of the one by which it is known, in hex; "" to check it by authorities.
+    """
 
     url: str
     kind: Kind
     token: str | None = field(default=None, repr=False)
     root_dir: str = ""
+    certificate: str = ""
 
 
 def connect(url: str | None = None) -> tuple[Server, TrackingClient]:
@@ -59,7 +65,7 @@ def connect(url: str | None = None) -> tuple[Server, TrackingClient]:
         Unreachable: there is none, and none could be started.
     """
     server = find(url)
-    if server.token is None:
+    if server.kind in {"given", "environment"}:
         return server, TrackingClient(transport(server))
     # A server that was found may end and come back elsewhere; one that was named stays where it is.
     return server, TrackingClient(transport(server), find=lambda: transport(find(url)))
@@ -96,9 +102,10 @@ def read_runtime_file(path: Path) -> Server | None:
         found = json.loads(path.read_text(encoding="utf-8"))
         if not _is_alive(int(found["pid"])):
             return None
-        token = found.get("token")
-        root_dir = str(found.get("root_dir") or "")
-        return Server(str(found["url"]).rstrip("/"), found["kind"], str(token or ""), root_dir)
+        token = found.get("token", "")
+        token = None if token is None else str(token)
+        root_dir, certificate = (str(found.get(name) or "") for name in ("root_dir", "certificate"))
+        return Server(str(found["url"]).rstrip("/"), found["kind"], token, root_dir, certificate)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -168,8 +175,10 @@ def _nearness(server: Server, folder: Path) -> int:
 
 def _credentials(server: Server) -> Credentials:
     if server.token is None:
-        return credentials.from_environment()
-    return credentials.bearer(server.token) if server.token else Credentials()
+        found = credentials.from_environment()
+    else:
+        found = credentials.bearer(server.token) if server.token else Credentials()
+    return replace(found, certificate=server.certificate) if server.certificate else found
 
 
 def _answers(server: Server) -> bool:

@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from ..protocol.errors import TemporarilyUnavailable
+from ..token_file import TokenFileAuth
 from .credentials import Credentials, flag
 from .retries import number
 
@@ -113,12 +114,16 @@ class RequestsTransport:
         self.url = url.rstrip("/")
         self._timeout = number(environment, "MLFLOW_HTTP_REQUEST_TIMEOUT", 120.0)
         self._redirects = flag(environment, "MLFLOW_ALLOW_HTTP_REDIRECTS", default=True)
-        self._session = _session(self.url)
-        self._session.verify = credentials.verify
+        self._certificate = credentials.certificate
+        # A certificate that is known by itself needs no authority.
+        self._verify = credentials.verify if not self._certificate else False
+        self._session = _session(self.url, self._certificate)
+        self._session.verify = self._verify
         self._session.cert = credentials.client_certificate
-        if credentials.authorization is not None:
+        if credentials.token_file:
+            self._session.auth = TokenFileAuth(credentials.token_file)
+        elif credentials.authorization is not None:
             self._session.auth = _Authorization(credentials.authorization)
-        self._verify = credentials.verify
         self._bare: dict[str, requests.Session] = {}
 
     def send(self, request: HttpRequest) -> HttpReply:
@@ -135,6 +140,8 @@ class RequestsTransport:
                 timeout=self._timeout,
                 allow_redirects=self._redirects,
                 stream=True,
+                # Said here, since REQUESTS_CA_BUNDLE would replace what the session says.
+                verify=session.verify,
             )
         except requests.RequestException as error:
             raise self._unreachable(error, request.elsewhere) from None
@@ -154,10 +161,11 @@ class RequestsTransport:
         parts = urlsplit(address)
         host = f"{parts.scheme}://{parts.netloc}"
         if host not in self._bare:
-            session = _session(address)
+            ours = self.url.startswith(f"{host}/") or self.url == host
+            session = _session(address, self._certificate if ours else "")
             # Set, so that nothing is taken from ~/.netrc.
             session.auth = _Nobody()
-            session.verify = self._verify if self.url.startswith(f"{host}/") or self.url == host else True
+            session.verify = self._verify if ours else True
             self._bare[host] = session
         return self._bare[host]
 
@@ -181,11 +189,11 @@ class RequestsTransport:
         return Unreachable(f"The tracking server at {self.url} cannot be reached.")
 
 
-def _session(address: str) -> requests.Session:
+def _session(address: str, certificate: str = "") -> requests.Session:
     session = requests.Session()
     # A corporate proxy cannot reach the loopback interface of this machine.
     session.trust_env = urlsplit(address).hostname not in LOOPBACK
-    adapter = _LargeBlocks(pool_connections=10, pool_maxsize=10)
+    adapter = _LargeBlocks(certificate)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
@@ -210,7 +218,16 @@ class _Authorization(AuthBase):
 
 
 class _LargeBlocks(HTTPAdapter):
-    """Sends files in blocks of a megabyte; the default of 16 KiB costs a system call each."""
+    """Sends files in blocks of a megabyte; the default of 16 KiB costs a system call each.
+
+    Args:
+        certificate: the SHA-256, in hex, of the one certificate that the server may have; "" for any.
+    """
+
+    def __init__(self, certificate: str = "") -> None:
+        self._certificate = certificate
+        super().__init__(pool_connections=10, pool_maxsize=10)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, blocksize=CHUNK, **kwargs)
+        fingerprint = self._certificate or None
+        super().init_poolmanager(*args, blocksize=CHUNK, assert_fingerprint=fingerprint, **kwargs)

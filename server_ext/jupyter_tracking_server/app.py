@@ -1,7 +1,8 @@
 """The embedded server: an extension of Jupyter Server at ``{base_url}tracking/``.
 
-It opens the default store, serves beside Jupyter's own handlers, and tells the kernels that this Jupyter
-starts where it is: through the environment, with a token that opens nothing else.
+It opens a store (``embedded.py``) or stands for a service elsewhere (``relayed.py``). It serves beside
+Jupyter's own handlers, and tells the kernels that this Jupyter starts where it is: through the environment,
+with a token that opens nothing else.
 """
 
 from __future__ import annotations
@@ -14,16 +15,15 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 
 from . import config
-from .artifact_stores.registry import secrets_of
 from .config import Settings, from_environment
-from .hidden_variables import HiddenVariables
-from .http.handler import Front
-from .http.jupyter_handler import add_lane, embedded
-from .http.routes import routes
-from .identity import TokenAuthenticator, TokenRegistry
+from .embedded import Embedded
+from .http.jupyter_handler import add_lane
+from .identity import TokenRegistry
 from .kernel_env import KernelEnvironment, Listener, find_endpoint
+from .relayed import Relayed
 from .runtime_file import RuntimeFile
 from .server import Server, user_name
+from .service import find_service
 
 __all__ = ["TrackingExtension"]
 
@@ -35,9 +35,8 @@ class TrackingExtension(ExtensionApp):
     # Each setting is a trait of this class; a class body may write to its locals.
     locals().update(config.traits())
 
-    server: Server
+    way: Embedded | Relayed
     tokens: TokenRegistry
-    hidden: HiddenVariables
     kernel_environment: KernelEnvironment | None = None
     runtime_file: RuntimeFile | None = None
 
@@ -48,43 +47,41 @@ class TrackingExtension(ExtensionApp):
             raise RuntimeError("The extension is not linked to a server.")
         return self.serverapp
 
+    @property
+    def server(self) -> Server:
+        """The store's services; there are none where this stands for a service elsewhere."""
+        if not isinstance(self.way, Embedded):
+            raise TypeError("There is no store here.")
+        return self.way.server
+
     def initialize_settings(self) -> None:
-        """Open the store."""
+        """Open the store, or find the service in its place."""
         given = {item.name: getattr(self, item.name) for item in config.SETTINGS if not item.standalone}
         changed = {name: value for name, value in given.items() if value != getattr(_DEFAULTS, name)}
         environment = {name: value for name, value in from_environment().items() if name in given}
         settings = Settings(**{**environment, **changed})
-        self.server = Server(settings, user=user_name())
-        self.hidden = self._hide_credentials(settings)
+        service = find_service(settings)
+        self.way = Embedded(settings) if service is None else Relayed(settings, service)
         self.tokens = TokenRegistry()
-
-    def _hide_credentials(self, settings: Settings) -> HiddenVariables:
-        hidden = HiddenVariables(() if settings.share_store_credentials else secrets_of(settings.store))
-        if hidden.names:
-            self.log.info(
-                "Kernels do not get %s: the tracking server keeps them for its artifact store. "
-                "TrackingExtension.share_store_credentials = True would pass them on.",
-                ", ".join(hidden.names),
-            )
-        return hidden
+        if service is not None:
+            self.log.info("Tracking goes to the service at %s.", service.url)
 
     def initialize_handlers(self) -> None:
         """Put our routes beside Jupyter's."""
-        front = Front(
-            self.server,
-            TokenAuthenticator(self.tokens),
-            root=url_path_join(self.jupyter.base_url, "tracking"),
-            gate=None,
-            home=_home(self.jupyter),
-        )
-        add_lane(self.jupyter.web_app, front)
+        root = url_path_join(self.jupyter.base_url, "tracking")
+        front = self.way.front(self.tokens, root=root, home=_home(self.jupyter))
+        if self.way.laned:
+            add_lane(self.jupyter.web_app, front)
         self.handlers.extend(
-            (f"/tracking{pattern}", handler, kwargs) for pattern, handler, kwargs in routes(front, embedded)
+            (f"/tracking{pattern}", handler, kwargs) for pattern, handler, kwargs in self.way.routes(front)
         )
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Tell kernels where we are; the port is final only now."""
-        self.server.begin_chores()
+        _read_hub_token(serverapp)
+        await self.way.start()
+        if self.way.hidden.names:
+            self.log.info(self.way.notice, ", ".join(self.way.hidden.names))
         listener = _listener(serverapp)
         endpoint = await asyncio.to_thread(find_endpoint, listener) if listener else None
         if endpoint is None:
@@ -95,9 +92,7 @@ class TrackingExtension(ExtensionApp):
             return
         url = endpoint.origin + url_path_join(serverapp.base_url, "tracking")
         token = self.tokens.issue(user_name())
-        self.kernel_environment = KernelEnvironment(
-            url, token, endpoint.certificate, direct_parts=self.server.signs_urls
-        )
+        self.kernel_environment = self.way.kernel_environment(url, token, endpoint.certificate)
         self.kernel_environment.set()
         self.runtime_file = RuntimeFile(
             url=url,
@@ -114,8 +109,7 @@ class TrackingExtension(ExtensionApp):
             self.kernel_environment.unset()
         if self.runtime_file is not None:
             self.runtime_file.remove()
-        self.hidden.give_back()
-        await self.server.close()
+        await self.way.stop()
 
 
 _DEFAULTS = Settings()
@@ -127,6 +121,13 @@ def _home(jupyter: ServerApp) -> str:
         return jupyter.default_url
     lab = jupyter.extension_manager.extensions.get("jupyterlab")
     return url_path_join(jupyter.base_url, "lab") if lab is not None and lab.enabled else ""
+
+
+def _read_hub_token(jupyter: ServerApp) -> None:
+    """Have Jupyter's own part of the Hub read its token, before that leaves the environment."""
+    apps = jupyter.extension_manager.extension_apps.values()
+    for owner in (jupyter, jupyter.identity_provider, *(app for group in apps for app in group)):
+        getattr(getattr(owner, "hub_auth", None), "api_token", None)
 
 
 def _listener(jupyter: ServerApp) -> Listener | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,10 +113,19 @@ class KernelEnvironment:
         token: what they send; a token of ours, never Jupyter's.
         certificate: a file that they must trust, or "".
         direct_parts: parts of uploads go to the object store, not to this server.
+        more: further variables.
     """
 
-    def __init__(self, url: str, token: str, certificate: str = "", *, direct_parts: bool = False) -> None:
-        self._ours = {"MLFLOW_TRACKING_URI": url, "MLFLOW_TRACKING_TOKEN": token, MARK: url}
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        certificate: str = "",
+        *,
+        direct_parts: bool = False,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        self._ours = {"MLFLOW_TRACKING_URI": url, "MLFLOW_TRACKING_TOKEN": token, MARK: url, **(more or {})}
         if certificate:
             self._ours["MLFLOW_TRACKING_SERVER_CERT_PATH"] = certificate
         self._advice: dict[str, str] = {}
@@ -135,6 +145,11 @@ class KernelEnvironment:
         self._before = {name: os.environ.get(name) for name in ours}
         os.environ.update(ours)
         return True
+
+    def renew(self, token: str) -> None:
+        """Give kernels that start from now on another token."""
+        if self._before:
+            os.environ["MLFLOW_TRACKING_TOKEN"] = token
 
     def unset(self) -> None:
         """Put back what was there before; again is fine."""
