@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,9 @@ POINTS = 300
 BATCHES_A_RUN = 12
 SERIES = "loss"
 EPOCH = 1_700_000_000_000
+
+Connect = Callable[[], requests.Session]
+"""How a writer comes to its client; a plain one tries nothing again."""
 
 
 @dataclass
@@ -115,10 +118,10 @@ class Ledger:
                 raise TimeoutError(f"{self.acknowledged} acknowledged, failures: {self.failures[:3]}")
 
     @contextmanager
-    def writers(self, servers: Iterable[Server]) -> Iterator[None]:
+    def writers(self, servers: Iterable[Server], connect: Connect = requests.Session) -> Iterator[None]:
         """One writer for each server given (which may be given several times) during a `with` block."""
         stop = threading.Event()
-        threads = [threading.Thread(target=self._write, args=(server, stop)) for server in servers]
+        threads = [threading.Thread(target=self._write, args=(server, stop, connect)) for server in servers]
         for thread in threads:
             thread.start()
         try:
@@ -128,9 +131,9 @@ class Ledger:
             for thread in threads:
                 thread.join()
 
-    def _write(self, server: Server, stop: threading.Event) -> None:
+    def _write(self, server: Server, stop: threading.Event, connect: Connect) -> None:
         """Log batches, a new run after every few (the end of a run is another write), until told to stop."""
-        with requests.Session() as http:
+        with connect() as http:
             try:
                 while not stop.is_set():
                     run_id = create_run(http, server)

@@ -11,9 +11,9 @@ import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ssl import SSLContext
 from typing import Literal
 
-from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.log import access_log
 from tornado.netutil import bind_sockets
@@ -23,18 +23,20 @@ from tornado.web import Application, RequestHandler
 from ..config import WILDCARDS, ConfigurationError, Settings
 from ..runtime_file import RuntimeFile
 from ..server import Server
+from . import tls
 from .call_handler import CallHandler
+from .drain import Listener, drain
 from .gate import Gate
 from .handler import Front, TrackingHandler
 from .incoming import DRAIN
 from .lane import Lane
 from .routes import Route, routes
 from .sign_in import sign_in
+from .users_sign_in import hint
 
 __all__ = ["Mode", "serve"]
 
-DRAIN_SECONDS = 10.0
-"""How long running requests may take after the signal to stop."""
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 IDLE_CONNECTION = 75.0
 HEADER_SIZE = 64 * 1024
 
@@ -48,26 +50,31 @@ class Mode:
     Attributes:
         local: started on demand by a kernel's client: a token of its own, nothing printed.
         idle_exit: seconds without a request after which it ends; 0 for never.
+        announced: whether people and clients of this machine are told where it is.
     """
 
     local: bool = False
     idle_exit: float = 0.0
+    announced: bool = True
 
 
 async def serve(settings: Settings, mode: Mode) -> None:
     """Listen until SIGTERM or SIGINT (or idleness), then finish what runs and return."""
     gate = Gate(settings.host, settings.allowed_hosts)
+    secured = tls.context(settings)
     sockets = _listen(settings)
     server = Server(settings)
     way = sign_in(settings, server, local=mode.local)
     front = Front(server, way.authenticator, root=settings.static_prefix, gate=gate)
     front.login = way.login
-    http = _http_server(front, way.routes)
+    http = _http_server(front, way.routes, secured)
     http.add_sockets(sockets)
     server.begin_chores()
+    await hint(settings, server)
     with _announced(settings, mode, way.token, sockets[0]):
         await _until_stopped(front, mode.idle_exit)
-    await _drain(front, http)
+    await drain(front, http, settings.drain_delay, settings.drain_timeout)
+    await way.close()
     await server.close()
 
 
@@ -81,7 +88,7 @@ def _listen(settings: Settings) -> list[socket.socket]:
         ) from error
 
 
-def _http_server(front: Front, further: list[Route]) -> HTTPServer:
+def _http_server(front: Front, further: list[Route], secured: SSLContext | None) -> Listener:
     prefix = re.escape(front.root)
     application = Application(
         [
@@ -96,8 +103,9 @@ def _http_server(front: Front, further: list[Route]) -> HTTPServer:
         default_handler_args={"front": front},
         log_function=_log_request,
     )
-    return HTTPServer(
+    return Listener(
         application,
+        ssl_options=secured,
         max_header_size=HEADER_SIZE,
         max_body_size=DRAIN,
         idle_connection_timeout=IDLE_CONNECTION,
@@ -124,15 +132,26 @@ def _url(settings: Settings, listening: socket.socket) -> str:
         host = "[::1]" if host == "::" else "127.0.0.1"
     elif ":" in host:
         host = f"[{host}]"
-    return f"http://{host}:{listening.getsockname()[1]}{settings.static_prefix}"
+    return f"{'https' if settings.certfile else 'http'}://{host}:{listening.getsockname()[1]}{settings.static_prefix}"
 
 
 @contextlib.contextmanager
 def _announced(settings: Settings, mode: Mode, token: str, listening: socket.socket) -> Iterator[None]:
     """Say where the server is: to people on standard output, to clients of this user in the runtime file."""
+    if not mode.announced:
+        yield
+        return
     url = _url(settings, listening)
     kind: Literal["local", "standalone"] = "local" if mode.local else "standalone"
-    runtime_file = RuntimeFile(url=url, token=token, pid=os.getpid(), kind=kind, root_dir="")
+    runtime_file = RuntimeFile(
+        url=url,
+        # Users have credentials of their own.
+        token=None if settings.has_rights else token,
+        pid=os.getpid(),
+        kind=kind,
+        root_dir="",
+        certificate=tls.fingerprint(settings),
+    )
     if not mode.local:
         print(f"export MLFLOW_TRACKING_URI={url}", flush=not token)  # noqa: T201 - for a shell's eval
         if token:
@@ -145,11 +164,18 @@ def _announced(settings: Settings, mode: Mode, token: str, listening: socket.soc
 
 
 async def _until_stopped(front: Front, idle_exit: float) -> None:
+    """Wait for a signal, or for idleness; a second signal ends the process at once."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+
+    def stop(*_: object) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        loop.call_soon_threadsafe(stopped.set)
+
+    for number in _SIGNALS:
         # Not loop.add_signal_handler, which Windows lacks.
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+        signal.signal(number, stop)
     front.last_request = loop.time()
     while not stopped.is_set():
         left = front.last_request + idle_exit - loop.time() if idle_exit else None
@@ -158,10 +184,3 @@ async def _until_stopped(front: Front, idle_exit: float) -> None:
             return
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stopped.wait(), None if left is None else max(left, 1.0))
-
-
-async def _drain(front: Front, http: HTTPServer) -> None:
-    """Take no further connection, let running requests end, then close what is idle."""
-    http.stop()
-    await front.drain(DRAIN_SECONDS)
-    await http.close_all_connections()

@@ -1,0 +1,1 @@
+"""What an administrator takes from deploy/, tried."""
