@@ -87,6 +87,57 @@ export interface IArtifactList {
   readonly next_page_token?: string;
 }
 
+/** A role includes those before it. */
+export type Role = 'reader' | 'editor' | 'owner';
+
+/** Whom a grant is for; `everyone` is each caller that the server knows. */
+export type SubjectKind = 'user' | 'group' | 'everyone';
+
+/** `everyone` has an empty name. */
+export interface ISubject {
+  readonly kind: SubjectKind;
+  readonly name: string;
+}
+
+export interface IGrant extends ISubject {
+  readonly role: Role;
+}
+
+/** The caller. */
+export interface IIdentity {
+  readonly user: string;
+  readonly groups: readonly string[];
+  readonly admin: boolean;
+  /** Whether the server keeps roles; where it does not, every caller owns everything. */
+  readonly rights: boolean;
+}
+
+export interface IGrantsReply {
+  /** The caller's own. */
+  readonly role: Role;
+  readonly grants: readonly IGrant[];
+}
+
+export interface IShareLink {
+  readonly id: string;
+  readonly run_id: string;
+  /** Below the run's root; empty for the run itself. */
+  readonly path: string;
+  readonly created_by: string;
+  readonly created: number;
+  readonly expires: number;
+  /** Told once, when the link is made. */
+  readonly url?: string;
+}
+
+export interface IShareLinkReply {
+  readonly share_link: IShareLink;
+}
+
+export interface IShareLinks {
+  readonly share_links: readonly IShareLink[];
+}
+
 /** The body of every refusal. */
 export interface IErrorBody {
   readonly error_code: string;

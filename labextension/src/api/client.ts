@@ -4,8 +4,14 @@ import type {
   IArtifactList,
   IExperimentPage,
   IExperimentReply,
+  IGrant,
+  IGrantsReply,
+  IIdentity,
   IRunPage,
-  IRunReply
+  IRunReply,
+  IShareLinkReply,
+  IShareLinks,
+  ISubject
 } from '../tokens';
 import { errorOf, TrackingError } from './error';
 
@@ -14,6 +20,9 @@ export interface IPageRequest {
   readonly maxResults: number;
   readonly pageToken?: string;
 }
+
+/** The calls that MLflow has, and those that it has not. */
+type Family = 'mlflow' | 'jupyter-tracking';
 
 /** What the panel asks of the tracking server inside this Jupyter Server. */
 export class TrackingClient {
@@ -59,6 +68,46 @@ export class TrackingClient {
     });
   }
 
+  /** Who the server takes the user for. */
+  whoAmI(): Promise<IIdentity> {
+    return this._get('whoami', {}, 'jupyter-tracking');
+  }
+
+  /** Who has which role in an experiment, and the user's own. */
+  listGrants(experimentId: string): Promise<IGrantsReply> {
+    return this._get('grants/list', { experiment_id: experimentId }, 'jupyter-tracking');
+  }
+
+  /** Give a role, in place of the one that the subject had. */
+  setGrant(experimentId: string, grant: IGrant): Promise<object> {
+    return this._post('grants/set', { experiment_id: experimentId, ...grant }, 'jupyter-tracking');
+  }
+
+  removeGrant(experimentId: string, { kind, name }: ISubject): Promise<object> {
+    return this._post(
+      'grants/remove',
+      { experiment_id: experimentId, kind, name },
+      'jupyter-tracking'
+    );
+  }
+
+  /** @param expiresIn - seconds */
+  createShareLink(runId: string, expiresIn: number): Promise<IShareLinkReply> {
+    return this._post(
+      'share-links/create',
+      { run_id: runId, expires_in: expiresIn },
+      'jupyter-tracking'
+    );
+  }
+
+  listShareLinks(runId: string): Promise<IShareLinks> {
+    return this._get('share-links/list', { run_id: runId }, 'jupyter-tracking');
+  }
+
+  revokeShareLink(id: string): Promise<object> {
+    return this._post('share-links/revoke', { id }, 'jupyter-tracking');
+  }
+
   /** Where the browser gets the bytes of an artifact. */
   artifactUrl(runId: string, path: string): string {
     const query = URLExt.objectToQueryString({ run_id: runId, path });
@@ -71,27 +120,33 @@ export class TrackingClient {
     return URLExt.join(this._settings.baseUrl, 'tracking/get-artifact') + query;
   }
 
-  private _get<T>(endpoint: string, query: Record<string, string>): Promise<T> {
-    const address = endpoint + URLExt.objectToQueryString(query);
+  private _get<T>(
+    endpoint: string,
+    query: Record<string, string>,
+    family: Family = 'mlflow'
+  ): Promise<T> {
+    const address = `${family}/${endpoint}${URLExt.objectToQueryString(query)}`;
     return requestAPI(this._settings, address, { method: 'GET' });
   }
 
-  private _post<T>(endpoint: string, body: object): Promise<T> {
-    return requestAPI(this._settings, endpoint, { method: 'POST', body: JSON.stringify(body) });
+  private _post<T>(endpoint: string, body: object, family: Family = 'mlflow'): Promise<T> {
+    const init = { method: 'POST', body: JSON.stringify(body) };
+    return requestAPI(this._settings, `${family}/${endpoint}`, init);
   }
 }
 
 /**
  * Call one endpoint; every request of the extension passes here.
  *
+ * @param address - family, endpoint and query
  * @throws TrackingError
  */
 async function requestAPI<T>(
   settings: ServerConnection.ISettings,
-  endpoint: string,
+  address: string,
   init: RequestInit
 ): Promise<T> {
-  const url = URLExt.join(settings.baseUrl, 'tracking/ajax-api/2.0/mlflow', endpoint);
+  const url = URLExt.join(settings.baseUrl, 'tracking/ajax-api/2.0', address);
   let response: Response;
   try {
     response = await ServerConnection.makeRequest(

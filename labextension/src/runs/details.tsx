@@ -1,6 +1,7 @@
 import { Time } from '@jupyterlab/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import { ShareLinks } from '../sharing/links';
 import type { IKeyValue, IRun } from '../tokens';
 import { ArtifactFolder } from './artifacts';
 import { usePanel } from './context';
@@ -33,6 +34,7 @@ export function RunDetails({ run, state }: { run: IRun; state: IState }): React.
         />
       </section>
       <Table caption={trans.__('Run')} rows={facts(run, trans)} />
+      <ShareLinks runId={run.info.run_id} />
     </div>
   );
 }

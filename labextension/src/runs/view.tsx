@@ -1,6 +1,8 @@
 import { UseSignal } from '@jupyterlab/apputils';
 import { InputGroup, refreshIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
+import { ShareButton } from '../sharing/button';
+import { SharingContext, useSharingModel } from '../sharing/context';
 import { type IPanelContext, PanelContext, usePanel } from './context';
 import { ExperimentList } from './experiments';
 import { ErrorLine } from './message';
@@ -23,10 +25,11 @@ export function TrackingView(props: {
 }
 
 function Sections({ state, refresh }: { state: IState; refresh: () => void }): React.JSX.Element {
-  const { model, trans } = usePanel();
+  const { client, model, trans } = usePanel();
   const { lost } = state;
+  const sharing = useSharingModel(client, state.selected?.experiment_id, state.requested);
   return (
-    <>
+    <SharingContext.Provider value={sharing}>
       <Toolbar search={state.search} refresh={refresh} />
       {state.error !== undefined && <ErrorLine error={state.error} retry={refresh} />}
       {lost && <ErrorLine error={lost.error} retry={() => void model.follow(lost.link)} />}
@@ -37,11 +40,16 @@ function Sections({ state, refresh }: { state: IState; refresh: () => void }): R
       <section className="jt-Runs">
         <h3 title={state.selected?.name}>
           {trans.__('Runs')}
-          {state.selected && <span className="jt-Truncated">{state.selected.name}</span>}
+          {state.selected && (
+            <>
+              <span className="jt-Truncated">{state.selected.name}</span>
+              <ShareButton experimentName={state.selected.name} />
+            </>
+          )}
         </h3>
         <RunList key={state.selected?.experiment_id} state={state} />
       </section>
-    </>
+    </SharingContext.Provider>
   );
 }
 
