@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         start_run,
     )
     from .protocol.errors import TrackingError
+    from .sharing import share, shared_with, unshare
     from .widgets.artifact_browser import ArtifactBrowser
     from .widgets.run_table import RunTable
 
@@ -88,7 +89,10 @@ __all__ = [
     "set_tag",
     "set_tags",
     "set_tracking_uri",
+    "share",
+    "shared_with",
     "start_run",
+    "unshare",
 ]
 
 _ELSEWHERE = {
@@ -96,6 +100,9 @@ _ELSEWHERE = {
     "RunTable": "widgets.run_table",
     "TrackingClient": "client.client",
     "TrackingError": "protocol.errors",
+    "share": "sharing",
+    "shared_with": "sharing",
+    "unshare": "sharing",
 }
 
 

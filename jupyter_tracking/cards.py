@@ -6,7 +6,10 @@ import html
 from typing import Any
 
 from . import fluent, notebook
+from .protocol import quotas
+from .protocol.grants import SubjectKind
 from .run_list import duration
+from .sizes import size_of
 from .tracker import tracker
 
 SHOWN = 12
@@ -58,6 +61,17 @@ def status_card() -> Card:
     if active is None:
         return Card("Jupyter Tracking", lines)
     return Card("Jupyter Tracking", [*lines, *_run_lines(fluent.get_run(active.run_id))], active.url)
+
+
+def quota_lines() -> list[str]:
+    """What the user, and each group of theirs with a quota, holds and may hold."""
+    found = tracker.client.send(quotas.get_usage, quotas.GetUsage()).usage
+    return [
+        f"{'' if one.kind is SubjectKind.USER else f'group {one.name}: '}"
+        f"{size_of(one.bytes)}{'' if one.max_bytes is None else f' of {size_of(one.max_bytes)}'}, "
+        f"{one.runs}{'' if one.max_runs is None else f' of {one.max_runs}'} runs"
+        for one in found
+    ]
 
 
 def run_card(run_id: str) -> Card:

@@ -48,6 +48,7 @@ _ARGUMENTS: dict[str, tuple[Argument, ...]] = {
     "track_metrics": (*_NAMED, _STEP),
     "track_param": _NAMED,
     "track_params": _NAMED,
+    "track_quota": (),
     "track_run": _NEW_RUN,
     "track_runs": (
         _argument("experiment", nargs="*", metavar="EXPERIMENT", help="its name; the current one by default"),
@@ -56,6 +57,18 @@ _ARGUMENTS: dict[str, tuple[Argument, ...]] = {
             "--order-by", action="append", default=[], metavar="TEXT", help="such as 'metrics.loss ASC'"
         ),
         _argument("--limit", default="1000", metavar="N", help="runs at most; 1000 by default"),
+    ),
+    "track_share": (
+        _argument("user", nargs="?", default="", metavar="USER", help="a user's name"),
+        _argument("-g", "--group", default="", metavar="GROUP", help="a group's name"),
+        _argument("--everyone", action="store_true", help="all who sign in"),
+        _argument(
+            "--role",
+            default="reader",
+            metavar="ROLE",
+            help="reader (the default), editor, which logs, or owner",
+        ),
+        _argument("--remove", action="store_true", help="take the role away"),
     ),
     "track_start": _NEW_RUN,
     "track_status": _CARD,

@@ -42,6 +42,7 @@ MAGICS = {
     "track_metrics": _METRIC,
     "track_param": _PARAM,
     "track_params": _PARAM,
+    "track_quota": Usage("", "Show what you hold on the server, and may hold: artifacts and runs."),
     "track_run": Usage(
         "[NAME] [-e EXPERIMENT] [-t KEY=VALUE] [--nested]",
         "First line of a cell: run the cell as a run of its own. It ends as FAILED, with the traceback "
@@ -51,6 +52,10 @@ MAGICS = {
     "track_runs": Usage(
         "[EXPERIMENT] [--filter TEXT] [--order-by TEXT] [--limit N]",
         "Show a table of runs to sort and filter; its `.selected` are the runs chosen in it.",
+    ),
+    "track_share": Usage(
+        "[USER] [-g GROUP] [--everyone] [--role reader|editor|owner] [--remove]",
+        "Share the current experiment with a user, a group or everyone; alone, say who has which role in it.",
     ),
     "track_start": Usage(
         "[NAME] [-e EXPERIMENT] [-t KEY=VALUE] [--nested] [-r RUN]",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import fluent, notebook
-from .cards import Card, run_card, status_card
+from .cards import Card, quota_lines, run_card, status_card
 from .cell_run import run_cell, user_traceback
 from .client.retries import hurried
 from .current_run import ActiveRun, status_after
@@ -36,6 +36,7 @@ from .magic_table import MAGICS, sign
 from .progress_bar import NOTICEABLE_SIZE, described, watched
 from .protocol.errors import ResourceDoesNotExist, TrackingError
 from .run_list import Runs
+from .sharing import role_lines, share, unshare
 from .tracker import tracker
 from .widgets.artifact_browser import ArtifactBrowser
 from .widgets.run_table import RunTable
@@ -228,6 +229,20 @@ def _track_artifacts(use: Use) -> ArtifactBrowser:
     return ArtifactBrowser(_run_id(use.words.run, use.scope))
 
 
+def _track_quota(use: Use) -> None:
+    for line in quota_lines():
+        use.say(line)
+
+
+def _track_share(use: Use) -> None:
+    words = use.words
+    if words.user or words.group or words.everyone:
+        give, role = (unshare, {}) if words.remove else (share, {"role": words.role})
+        give(words.user, group=words.group, everyone=words.everyone, **role)
+    for line in role_lines():
+        use.say(line)
+
+
 def _track(use: Use) -> Card | None:
     what = use.words.what
     if what == "help":
@@ -247,8 +262,10 @@ _BODIES: dict[str, Callable[[Use], Any]] = {
     "track_metrics": _track_metric,
     "track_param": _track_param,
     "track_params": _track_param,
+    "track_quota": _track_quota,
     "track_run": _track_run,
     "track_runs": _track_runs,
+    "track_share": _track_share,
     "track_start": _track_start,
     "track_status": _track,
     "track_tag": _track_tag,

@@ -183,7 +183,8 @@ def running(
         yield process
     finally:
         # The whole group: some commands are wrappers, which would leave the program itself behind.
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -17,6 +17,7 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -110,17 +111,19 @@ def start_standalone(
     prefix: str = "",
     options: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
+    ca: Path | None = None,
 ) -> Server:
     """Start `jupyter tracking server` with its state below `folder`.
 
     Args:
         folder: holds the database (unless `backend` is given), the artifacts, the token file and the log.
         backend: the backend store's URI; SQLite in `folder` by default.
-        auth: `token`, or `none` for anybody.
+        auth: `token`, `users`, or `none` for anybody.
         port: the port; a free one by default. A restart may ask for the same one.
         prefix: `--static-prefix`, as `/user/jane/tracking`.
         options: further flags; a flag that is given again wins.
         variables: further environment variables, such as an object store's credentials.
+        ca: the authority of the server's certificate, which `options` name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
@@ -130,8 +133,9 @@ def start_standalone(
     command += ["--host", "127.0.0.1", "--port", str(port), "--auth", auth]
     command += [*(["--static-prefix", prefix] if prefix else []), *options]
     environment = {**jupyter_environment(folder), **(variables or {})}
-    server = _start(command, f"http://127.0.0.1:{port}{prefix}", folder, environment)
-    return server if auth == "none" else _with_printed_token(server)
+    scheme = "http" if ca is None else "https"
+    server = _start(command, f"{scheme}://127.0.0.1:{port}{prefix}", folder, environment, ca=ca)
+    return _with_printed_token(server) if auth == "token" else server
 
 
 def start_embedded(
@@ -250,6 +254,21 @@ class Postgres:
         self._server.cleanup()
         shutil.rmtree(self._folder)
 
+    @contextlib.contextmanager
+    def away(self, how: signal.Signals) -> Iterator[None]:
+        """Stopped for the length of a `with` block: SIGINT ends it in order, SIGQUIT like a crash."""
+        pid_file = self._folder / "data" / "postmaster.pid"
+        os.kill(int(pid_file.read_text(encoding="ascii").split()[0]), how)
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while pid_file.exists():
+            if time.monotonic() > deadline:
+                raise TimeoutError("PostgreSQL did not stop")
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            self._server.ensure_postgres_running()
+
     def _execute(self, sql: str) -> None:
         with psycopg.connect(self._admin_uri, autocommit=True) as connection:
             connection.execute(sql.encode())
@@ -321,7 +340,13 @@ def session_processes(session: int) -> list[int]:
 
 
 def _start(
-    command: Sequence[str], url: str, folder: Path, environment: Mapping[str, str], token: str | None = None
+    command: Sequence[str],
+    url: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    token: str | None = None,
+    *,
+    ca: Path | None = None,
 ) -> Server:
     """Start a program and wait until it is healthy; it is killed if it does not become so."""
     log = folder / "server.log"
@@ -337,21 +362,22 @@ def _start(
         )
     server = Server(url, process, log, token)
     try:
-        _wait_until_healthy(server)
+        _wait_until_healthy(server, ca)
     except BaseException:
         server.kill()
         raise
     return server
 
 
-def _wait_until_healthy(server: Server) -> None:
+def _wait_until_healthy(server: Server, ca: Path | None) -> None:
+    trusted = None if ca is None else ssl.create_default_context(cafile=str(ca))
     request = urllib.request.Request(f"{server.url}/health", headers=server.headers)
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
             raise ServerDiedError(f"exit code {server.process.returncode}\n{log_tail(server.log)}")
         try:
-            with urllib.request.urlopen(request, timeout=5) as reply:
+            with urllib.request.urlopen(request, timeout=5, context=trusted) as reply:
                 if reply.status == 200:
                     return
         except OSError:

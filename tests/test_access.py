@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from jupyter_tracking.protocol.errors import PermissionDenied
 from jupyter_tracking.protocol.grants import Grant, Role, SubjectKind
-from jupyter_tracking_server.access import TRUST, Access, Caller, RoleAccess
+from jupyter_tracking_server.access import TRUST, Access, Caller, LinkAccess, RoleAccess
 from jupyter_tracking_server.store import experiments, grants
 from jupyter_tracking_server.store.database import Database, Transaction
+from jupyter_tracking_server.store.tables import experiments as table
 
 JANE, JOE = Caller("jane", "token", groups=frozenset({"lab"})), Caller("joe", "token")
 ADMIN = Caller("root", "token", admin=True)
@@ -126,3 +128,15 @@ def test_only_administrators_do_what_concerns_the_whole_server(tx: Transaction) 
 def test_only_a_token_shows_intent() -> None:
     assert not Caller("jane", "token").ambient
     assert Caller("jane", "cookie").ambient
+
+
+def test_a_link_reads_in_one_experiment_and_finds_nothing(tx: Transaction) -> None:
+    first = experiment(tx, Grant(SubjectKind.EVERYONE, "", Role.OWNER))
+    access, guest = LinkAccess(first), Caller("", "link", admin=True)
+    assert access.may(tx, guest, "read", first)
+    assert not access.may(tx, guest, "read", first + 1)
+    assert not any(access.may(tx, guest, action, first) for action in ("write", "manage", "admin"))
+    visible = access.visible(guest)
+    assert visible is not None
+    assert tx.execute(select(table.c.id).where(table.c.id == first)).all()
+    assert not tx.execute(select(table.c.id).where(visible(table.c.id))).all()

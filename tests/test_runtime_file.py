@@ -28,6 +28,7 @@ def test_it_says_where_the_server_is_to_its_owner_alone(runtime_file: RuntimeFil
         "pid": os.getpid(),
         "kind": "local",
         "root_dir": "/home/jane",
+        "certificate": "",
     }
     assert list(runtime_file.path.parent.iterdir()) == [runtime_file.path]
 

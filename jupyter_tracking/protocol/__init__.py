@@ -8,7 +8,23 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from . import artifacts, datasets, experiments, grants, logged_models, metrics, params, runs, tags
+from . import (
+    artifacts,
+    audit,
+    datasets,
+    experiments,
+    grants,
+    logged_models,
+    metrics,
+    params,
+    permissions,
+    quotas,
+    runs,
+    share_links,
+    tags,
+    tokens,
+    users,
+)
 from .call import Call, Empty
 
 __all__ = [
@@ -17,14 +33,20 @@ __all__ = [
     "Call",
     "Empty",
     "artifacts",
+    "audit",
     "datasets",
     "experiments",
     "grants",
     "logged_models",
     "metrics",
     "params",
+    "permissions",
+    "quotas",
     "runs",
+    "share_links",
     "tags",
+    "tokens",
+    "users",
 ]
 
 API_VERSION = "3.3.2"
@@ -40,6 +62,12 @@ _NOUNS: tuple[ModuleType, ...] = (
     logged_models,
     artifacts,
     grants,
+    permissions,
+    share_links,
+    quotas,
+    audit,
+    tokens,
+    users,
 )
 
 CALLS: tuple[Call[Any, Any], ...] = tuple(

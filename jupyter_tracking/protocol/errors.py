@@ -12,6 +12,7 @@
     ├── ResourceConflict              another request got there first
     ├── PreconditionFailed            an artifact is not the version that the request names
     ├── RequestLimitExceeded          too many requests at once
+    ├── ResourceLimitExceeded         a user or group holds as much as they may
     ├── NotImplementedHere            a permanent refusal: this server does not do that
     ├── TemporarilyUnavailable        try again: a queue is full, a database is away
     └── InternalError                 a defect of the server; the message carries an id, the log the detail
@@ -34,6 +35,7 @@ __all__ = [
     "ResourceAlreadyExists",
     "ResourceConflict",
     "ResourceDoesNotExist",
+    "ResourceLimitExceeded",
     "TemporarilyUnavailable",
     "TrackingError",
     "Unauthenticated",
@@ -115,6 +117,12 @@ class RequestLimitExceeded(TrackingError):
     """Too many requests at once."""
 
     error_code = "REQUEST_LIMIT_EXCEEDED"
+
+
+class ResourceLimitExceeded(TrackingError):
+    """A user or group holds as much as they may; clients do not retry it."""
+
+    error_code = "RESOURCE_LIMIT_EXCEEDED"
 
 
 class NotImplementedHere(TrackingError):

@@ -136,7 +136,7 @@ restore_experiment = Call(
     "restore_experiment", ("POST",), "experiments/restore", RestoreExperiment, Empty, "manage"
 )
 update_experiment = Call(
-    "update_experiment", ("POST",), "experiments/update", UpdateExperiment, Empty, "write"
+    "update_experiment", ("POST",), "experiments/update", UpdateExperiment, Empty, "manage"
 )
 search_experiments = Call(
     "search_experiments", ("POST", "GET"), "experiments/search", SearchExperiments, FoundExperiments, "read"

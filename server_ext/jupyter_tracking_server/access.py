@@ -21,10 +21,10 @@ from .store.codes import ROLE_CODE
 from .store.database import Transaction
 from .store.grants import Subject, Visible
 
-__all__ = ["ALL_SCOPES", "NEEDED", "Access", "Caller", "How", "RoleAccess", "Scope"]
+__all__ = ["ALL_SCOPES", "NEEDED", "Access", "Caller", "Denied", "How", "LinkAccess", "RoleAccess", "Scope"]
 
 Scope = Literal["read", "write", "artifacts"]
-How = Literal["token", "password", "certificate", "proxy", "cookie", "open"]
+How = Literal["token", "password", "certificate", "proxy", "cookie", "open", "link"]
 ALL_SCOPES: frozenset[Scope] = frozenset({"read", "write", "artifacts"})
 NEEDED: dict[Action, Role] = {"read": Role.READER, "write": Role.EDITOR, "manage": Role.OWNER}
 """The least role for an action on an experiment."""
@@ -40,8 +40,8 @@ class Caller:
     Attributes:
         user: the name under which runs are filed; empty if the credential names nobody.
         how: by what the caller is known: a ``token`` (sent on purpose), a ``password``, a client's
-            ``certificate``, the word of a ``proxy``, a ``cookie`` (a browser sends it by itself), or ``open``
-            (no credential is asked for).
+            ``certificate``, the word of a ``proxy``, a ``cookie`` (a browser sends it by itself), ``open``
+            (no credential is asked for), or the ``link`` that somebody was given.
         scopes: what the credential is good for.
         credential: tells credentials apart in logs, and opens nothing.
         groups: those that the user is in.
@@ -64,6 +64,10 @@ class Caller:
     def subject(self) -> Subject:
         """Whom grants are looked up for."""
         return Subject(self.user, self.groups)
+
+
+class Denied(Exception):
+    """The cause of a ``ResourceDoesNotExist`` of a thing that is there, but not the caller's to know of."""
 
 
 class Access:
@@ -189,3 +193,30 @@ class RoleAccess(Access):
     def forget(self) -> None:
         """Ask the database again for each role."""
         self._trusted.clear()
+
+
+class LinkAccess(Access):
+    """Who holds a share link may read in the experiment of its run, and finds nothing by searching.
+
+    Which run that is, and what of it, ``services/share_links.py`` sees to.
+    """
+
+    rights = True
+
+    def __init__(self, experiment: int) -> None:
+        self._experiment = experiment
+
+    def is_admin(self, caller: Caller) -> bool:
+        """Never."""
+        del caller
+        return False
+
+    def role(self, tx: Transaction, caller: Caller, experiment: int) -> Role | None:
+        """That of a reader, in the one experiment."""
+        del tx, caller
+        return Role.READER if experiment == self._experiment else None
+
+    def visible(self, caller: Caller) -> Visible | None:
+        """Nothing is."""
+        del caller
+        return grants.unreadable

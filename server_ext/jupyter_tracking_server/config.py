@@ -1,8 +1,9 @@
 """Settings: one frozen dataclass is the table from which flags, environment, traits and docs derive.
 
-A *setting* is a field of ``Settings``, made by ``setting()`` with its help and, where MLflow has one, the
-environment variable that it shares with ``mlflow server``. A flag wins over the environment, and that over
-the default. What is marked ``standalone`` makes no sense inside Jupyter and has no trait there.
+A *setting* is a field of ``Settings`` (or of its part ``SignInSettings``), made by ``setting()`` with its
+help and, where MLflow has one, the environment variable that it shares with ``mlflow server``. A flag wins
+over the environment, and that over the default. What is marked ``standalone`` makes no sense inside Jupyter
+and has no trait there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -18,6 +19,8 @@ from urllib.parse import urlsplit
 from jupyter_core.paths import jupyter_data_dir
 
 from .age import parse_age
+from .setting import setting
+from .sign_in_settings import SignInSettings
 
 __all__ = ["SETTINGS", "ConfigurationError", "Setting", "Settings", "data_folder", "is_loopback", "traits"]
 
@@ -29,17 +32,8 @@ class ConfigurationError(Exception):
     """The settings cannot be served; the message says what to change."""
 
 
-def setting(
-    default: Any, text: str, *, env: str = "", choices: tuple[str, ...] = (), standalone: bool = False
-) -> Any:
-    """A field of ``Settings`` with what the derived things need to know of it."""
-    return field(
-        default=default, metadata={"help": text, "env": env, "choices": choices, "standalone": standalone}
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(SignInSettings):
     """How a server is set up. Empty text means the default that the help names."""
 
     backend_store_uri: str = setting(
@@ -76,6 +70,32 @@ class Settings:
         False,
         "Inside Jupyter: let kernels and terminals inherit the variables with the object store's credentials",
     )
+    service_uri: str = setting(
+        "",
+        "Inside Jupyter: a tracking service elsewhere, to which all requests go instead of a store of "
+        "Jupyter's own; none for no service (default: what MLFLOW_TRACKING_URI says, if that is http(s))",
+        env="JUPYTER_TRACKING_SERVICE_URI",
+    )
+    service_access: str = setting(
+        "relay",
+        "Inside Jupyter, with a service: relay: kernels reach it through Jupyter, and hold a token for "
+        "Jupyter alone; direct: kernels are told its address and a short-lived token",
+        choices=("relay", "direct"),
+    )
+    service_token_lifetime: int = setting(
+        3600,
+        "Inside Jupyter, with direct access to a service: seconds that a kernel's token lives; it is "
+        "renewed at half of that",
+    )
+    service_page: str = setting(
+        "",
+        "Inside Jupyter, with a service: where browsers find its own pages (default: service_uri)",
+    )
+    share_service_credentials: bool = setting(
+        False,
+        "Inside Jupyter, with a service: let kernels and terminals inherit the variables with the credential "
+        "that Jupyter sends it",
+    )
     presigned_urls: bool = setting(
         False, "Let clients move big files by short-lived addresses of the object store itself"
     )
@@ -92,6 +112,11 @@ class Settings:
     access_log: str = setting("", "File for a JSON line on each request; - is standard error")
     audit_log: str = setting(
         "", "File for a JSON line on each artifact moved, change, deletion and refusal; - is standard error"
+    )
+    audit: str = setting(
+        "auto",
+        "Keep the same in the database, but for what strangers were refused; auto: where users sign in",
+        choices=("auto", "on", "off"),
     )
     durability: str = setting(
         "full",
@@ -127,6 +152,15 @@ class Settings:
     insecure: bool = setting(
         False, "Allow --auth none on an address that other machines reach", standalone=True
     )
+    drain_delay: int = setting(
+        0,
+        "Seconds after SIGTERM for which all is still served but /health answers 503; behind a balancer, a "
+        "little more than it takes to notice",
+        standalone=True,
+    )
+    drain_timeout: int = setting(
+        10, "Seconds that running requests may take after that; longer ones are cut off", standalone=True
+    )
     token_file: str = setting(
         "", "File with the token (default: token below Jupyter's data folder)", standalone=True
     )
@@ -138,6 +172,10 @@ class Settings:
                 raise ConfigurationError(f"{given.flag} must be one of: {', '.join(given.choices)}.")
         if not 1 <= self.reader_threads <= 64:
             raise ConfigurationError("--reader-threads must be between 1 and 64.")
+        if self.drain_delay < 0 or self.drain_timeout < 0:
+            raise ConfigurationError("--drain-delay and --drain-timeout must be 0 or more seconds.")
+        if self.service_token_lifetime < 2:
+            raise ConfigurationError("--service-token-lifetime must be at least 2 seconds.")
         if not 0 <= self.port <= 65_535:
             raise ConfigurationError("--port must be between 0 and 65535.")
         if self.static_prefix and (
@@ -176,6 +214,11 @@ class Settings:
     def has_rights(self) -> bool:
         """Whether callers are users who differ in what they may do."""
         return self.auth in {"users", "hub"}
+
+    @property
+    def keeps_ledger(self) -> bool:
+        """Whether who did what is kept in the database."""
+        return self.audit == "on" or (self.audit == "auto" and self.has_rights)
 
     @property
     def destination(self) -> str:
@@ -250,7 +293,13 @@ def _row(column: Field[Any]) -> Setting:
     return Setting(column.name, cast("str | int | bool", column.default), **column.metadata)
 
 
-SETTINGS: tuple[Setting, ...] = tuple(_row(column) for column in fields(Settings))
+def _in_order() -> list[Field[Any]]:
+    """What a class inherits comes first in it, but is for fewer people."""
+    inherited = {column.name for column in fields(SignInSettings)}
+    return sorted(fields(Settings), key=lambda column: column.name in inherited)
+
+
+SETTINGS: tuple[Setting, ...] = tuple(_row(column) for column in _in_order())
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:

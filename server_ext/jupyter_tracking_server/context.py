@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from jupyter_tracking.protocol.call import Action
@@ -11,6 +11,7 @@ from jupyter_tracking.protocol.call import Action
 from .access import Access, Caller
 from .artifact_stores.base import ArtifactStore
 from .config import Settings
+from .quotas import Quotas
 from .store.database import Transaction
 from .store.grants import Visible
 
@@ -30,6 +31,8 @@ class Context:
         access: what callers may do.
         now: the time in milliseconds since the epoch.
         store_url: the ``url`` of the artifact store.
+        quotas: what callers may hold.
+        denied: the experiments that the caller was found not to read.
     """
 
     tx: Transaction
@@ -38,10 +41,15 @@ class Context:
     settings: Settings
     now: Callable[[], int]
     store_url: str = ""
+    quotas: Quotas = field(default_factory=Quotas)
+    denied: list[int] = field(default_factory=list)
 
     def may(self, action: Action, experiment: int | None) -> bool:
         """Whether the caller may do ``action`` on an experiment, or on none in particular."""
-        return self.access.may(self.tx, self.caller, action, experiment)
+        allowed = self.access.may(self.tx, self.caller, action, experiment)
+        if not allowed and action == "read" and experiment is not None:
+            self.denied.append(experiment)
+        return allowed
 
     def require(self, action: Action, experiment: int | None) -> None:
         """Go on only if the caller may.
@@ -76,6 +84,7 @@ class FilesContext:
         base_url: of this server as the client sees it, without a slash at the end.
         part_urls: makes and judges the addresses of parts.
         now: the time in milliseconds since the epoch.
+        quotas: what callers may hold.
     """
 
     caller: Caller
@@ -86,3 +95,4 @@ class FilesContext:
     base_url: str
     part_urls: PartUrls
     now: Callable[[], int]
+    quotas: Quotas = field(default_factory=Quotas)

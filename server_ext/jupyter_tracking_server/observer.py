@@ -1,22 +1,31 @@
-"""What is told of each request when it is over: to the counters, the access log and the audit log.
+"""What is told of each request when it is over: to counters, access log, audit log and ledger.
 
 The *access log* has every request. The *audit log* has who moved, made, changed or deleted something, or
-was refused; metrics, params and tags that are logged to a run are not in it, as they are in the run. Neither
-has a query string, a credential or what is in a body.
+was refused; metrics, params and tags that are logged to a run are not in it, as they are in the run. The
+*ledger* is the same in the database, but for what strangers were refused, so that nobody can fill it from
+outside. None has a query string, a credential or what is in a body.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from jupyter_tracking.protocol.call import Action
 
-from .access import Caller
 from .artifact_stores.errors import BrokenRead, StoreFull, StoreUnavailable
 from .journal import Journal
+from .ledger import Ledger
 from .metrics import Metrics
+from .store.audit import Entry
 
-__all__ = ["CLIENT_GONE", "Exchange", "Observer", "purge_entry"]
+if TYPE_CHECKING:
+    from .access import Caller
+
+__all__ = ["CLIENT_GONE", "Exchange", "Observer", "purge_entry", "row"]
 
 CLIENT_GONE = 499
 """The status, in logs alone, of a request whose client went before it was served; as nginx has it."""
@@ -35,6 +44,7 @@ class Exchange:
         subject: what it was done to: ids and paths by their names on the wire.
         received: bytes of the body.
         sent: bytes of the reply's body.
+        denied: it was answered as if the thing were missing, as the caller may not know of it.
     """
 
     endpoint: str
@@ -48,6 +58,7 @@ class Exchange:
     subject: dict[str, str] = field(default_factory=dict)
     received: int = 0
     sent: int = 0
+    denied: bool = False
 
 
 class Observer:
@@ -55,26 +66,51 @@ class Observer:
 
     Attributes:
         metrics: the counters.
-        audits: whether there is an audit log, so that subjects are worth the work of finding them.
+        ledger: the audit in the database, if one is kept.
+        audits: whether there is an audit of any kind, so that subjects are worth the work of finding them.
     """
 
-    def __init__(self, metrics: Metrics, access: Journal | None = None, audit: Journal | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        access: Journal | None = None,
+        audit: Journal | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
         self.metrics = metrics
+        self.ledger = ledger
         self._access = access
         self._audit = audit
-        self.audits = audit is not None
+        self.audits = audit is not None or ledger is not None
 
     def ended(self, exchange: Exchange) -> None:
         """A request is over."""
         self.metrics.request(exchange.endpoint, exchange.method, exchange.status, exchange.seconds)
         if self._access is not None:
             self._access.write(_access(exchange))
-        refused = exchange.status in _REFUSED
-        if self._audit is not None and (refused or exchange.action is not None):
-            self._audit.write(_audit(exchange, refused))
+        refused = exchange.status in _REFUSED or exchange.denied
+        if self.audits and (refused or exchange.action is not None):
+            entry = _audit(exchange, refused)
+            if self._audit is not None:
+                self._audit.write(entry)
+            if self.ledger is not None and exchange.caller is not None:
+                self.ledger.add(row(entry))
+
+    async def brake(self) -> None:
+        """Before a request that is audited: let the ledger catch up, if it must."""
+        if self.ledger is not None:
+            await self.ledger.brake()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether ``brake`` would take time."""
+        return self.ledger is not None and self.ledger.is_full
 
     def purged(self, kind: str, name: str, location: str) -> None:
-        """A run, logged model or experiment was removed for good by the server itself."""
+        """A run, logged model or experiment was removed for good by the server itself.
+
+        The ledger has that from the transaction that removed it.
+        """
         if self._audit is not None:
             self._audit.write(purge_entry(kind, name, location))
 
@@ -90,7 +126,7 @@ class Observer:
                 journal.close()
 
 
-def purge_entry(kind: str, name: str, location: str) -> dict[str, object]:
+def purge_entry(kind: str, name: str, location: str) -> dict[str, Any]:
     """The line of the audit log on what garbage collection removed."""
     return {
         "user": None,
@@ -98,6 +134,29 @@ def purge_entry(kind: str, name: str, location: str) -> dict[str, object]:
         "subject": {f"{kind}_id": name, "location": location},
         "outcome": "ok",
     }
+
+
+def row(entry: dict[str, Any], at: int | None = None) -> Entry:
+    """A line of the audit log as the ledger has it; what it does not say is "" or 0.
+
+    Args:
+        entry: the line.
+        at: when it happened, in milliseconds since the epoch; by default now.
+    """
+    return Entry(
+        at=time.time_ns() // 1_000_000 if at is None else at,
+        user_id=entry.get("user") or "",
+        how=entry.get("how") or "",
+        credential=entry.get("credential") or "",
+        peer=entry.get("peer") or "",
+        endpoint=entry["endpoint"],
+        method=entry.get("method") or "",
+        subject=msgspec.json.encode(entry["subject"]).decode(),
+        outcome=entry["outcome"],
+        status=entry.get("status") or 0,
+        received=entry.get("received") or 0,
+        sent=entry.get("sent") or 0,
+    )
 
 
 def _who(exchange: Exchange) -> dict[str, object]:

@@ -23,15 +23,17 @@ class RuntimeFile:
 
     Attributes:
         url: what a client takes as tracking URI.
-        token: what it sends as Bearer; empty where none is asked for.
+        token: what it sends as Bearer; empty where none is asked for, None where each user has their own.
         root_dir: the folder whose notebooks the server is for; empty if it is for any.
+        certificate: the SHA-256 of the server's, in hex, by which clients know it; "" without TLS.
     """
 
     url: str
-    token: str
+    token: str | None
     pid: int
     kind: Literal["embedded", "standalone", "local"]
     root_dir: str
+    certificate: str = ""
 
     @property
     def path(self) -> Path:

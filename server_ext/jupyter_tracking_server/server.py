@@ -17,10 +17,10 @@ from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
 from jupyter_tracking.protocol import Call, Empty, wire
-from jupyter_tracking.protocol.errors import PermissionDenied, TrackingError
+from jupyter_tracking.protocol.errors import PermissionDenied, ResourceDoesNotExist, TrackingError
 
 from . import collection
-from .access import Access, Caller, RoleAccess
+from .access import Access, Caller, Denied, RoleAccess
 from .artifact_stores.base import ArtifactStore, Options
 from .artifact_stores.nowhere import Nowhere
 from .artifact_stores.registry import UnusableDestination, open_store
@@ -28,15 +28,17 @@ from .bridge import Bridge
 from .config import ConfigurationError, Settings
 from .context import Context, FilesContext
 from .journal import open_journal
+from .ledger import Ledger
 from .metrics import Metrics
-from .observer import Observer
+from .observer import Observer, purge_entry, row
+from .quotas import Quotas
 from .schedule import Schedule
 from .services import SERVICES, Files, Log, Read, Service, Write, artifact_uploads, owners
 from .services.entries import own_user_tag
 from .services.gc import Tools
 from .services.gc_places import Root
 from .services.part_urls import PartUrls
-from .store import destination
+from .store import audit, destination
 from .store.database import Database, Transaction
 from .store.migrate import UnsupportedDatabase
 from .store.page_secret import page_secret
@@ -68,6 +70,8 @@ class Server:
         user: under whose name callers without one of their own file their runs.
         observer: told of each request.
         schedule: what is done from time to time, after ``begin_chores``.
+        secret: the database's, from which keys are made that all replicas share.
+        quotas: what callers may hold.
     """
 
     def __init__(self, settings: Settings, user: str = "") -> None:
@@ -78,14 +82,17 @@ class Server:
             Metrics(),
             open_journal(settings.access_log, "--access-log"),
             open_journal(settings.audit_log, "--audit-log"),
+            Ledger(self.write) if settings.keeps_ledger else None,
         )
+        self.quotas = Quotas()
         self.schedule = Schedule()
         self._bridge = Bridge()
         self._artifacts = _open_artifacts(settings)
         self._database = _open_database(settings)
         if settings.serve_artifacts:
             _note_destination(self._database, self._artifacts.url)
-        self._part_urls = PartUrls(_secret(self._database))
+        self.secret = _secret(self._database)
+        self._part_urls = PartUrls(self.secret)
         self._writer = Writer(self._database, on_fault=_log_fault)
         self._readers = Readers(self._database, threads=settings.reader_threads)
         self._writer.on_commit = self.observer.metrics.committed
@@ -115,7 +122,11 @@ class Server:
         def done(gone: Owner) -> None:
             self.observer.purged(gone.kind, gone.name, gone.location)
 
-        return Tools(self.read, self.write, roots, now, done=done)
+        def record(tx: Transaction, gone: Owner) -> None:
+            if self.observer.ledger is not None:
+                audit.add(tx, [row(purge_entry(gone.kind, gone.name, gone.location))])
+
+        return Tools(self.read, self.write, roots, now, done=done, record=record)
 
     def read(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
         """Run ``work`` in a reader's thread, in a transaction of its own."""
@@ -137,6 +148,8 @@ class Server:
     async def close(self) -> None:
         """Write what is acknowledged or queued, and give everything back."""
         await self.schedule.stop()
+        if self.observer.ledger is not None:
+            await self.observer.ledger.close()
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self._readers.stop)
         await self._artifacts.close()
@@ -197,6 +210,7 @@ class Server:
             base_url=base_url,
             part_urls=self._part_urls,
             now=now,
+            quotas=self.quotas,
         )
 
     def _submit(self, service: Read | Write | Log, caller: Caller, request: Any) -> Future[Any]:
@@ -204,18 +218,46 @@ class Server:
             entries = service.serve(request)
             if self.access.rights:
                 own_user_tag(entries)
-            return self._writer.log(entries, partial(owners.check, self.access, caller))
+            return self._writer.log(entries, partial(self._check, caller))
         queue = self._readers if isinstance(service, Read) else self._writer
-        return queue.submit(lambda tx: wire.encode(service.serve(self._context(tx, caller), request)))
+        return queue.submit(
+            lambda tx: wire.encode(
+                _served(self._context(tx, caller), lambda context: service.serve(context, request))
+            )
+        )
+
+    def _check(self, caller: Caller, tx: Transaction, missing: str, experiment: int) -> None:
+        try:
+            owners.check(self.access, caller, tx, missing, experiment)
+        except ResourceDoesNotExist as error:
+            raise error from Denied()
 
     def _in_reader(self, caller: Caller, work: Callable[[Context], T]) -> Awaitable[T]:
-        return self.read(lambda tx: work(self._context(tx, caller)))
+        return self.read(lambda tx: _served(self._context(tx, caller), work))
 
     def _in_writer(self, caller: Caller, work: Callable[[Context], T]) -> Awaitable[T]:
-        return self.write(lambda tx: work(self._context(tx, caller)))
+        return self.write(lambda tx: _served(self._context(tx, caller), work))
 
     def _context(self, tx: Transaction, caller: Caller) -> Context:
-        return Context(tx, caller, self.access, self.settings, now, store_url=self._artifacts.url)
+        return Context(
+            tx,
+            caller,
+            self.access,
+            self.settings,
+            now,
+            store_url=self._artifacts.url,
+            quotas=self.quotas,
+        )
+
+
+def _served(context: Context, work: Callable[[Context], T]) -> T:
+    """Do some work; what it calls missing as the caller may not know of it gets ``Denied`` as its cause."""
+    try:
+        return work(context)
+    except ResourceDoesNotExist as error:
+        if context.denied:
+            raise error from Denied()
+        raise
 
 
 def _open_artifacts(settings: Settings) -> ArtifactStore:

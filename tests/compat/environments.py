@@ -23,6 +23,8 @@ REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
     "mlflow3": ("mlflow==3.17.2", "psycopg2-binary", "boto3"),
     # The small client that many notebooks carry, with just what its own artifacts and models need.
     "mlflow2": ("mlflow-skinny==2.16.2", "setuptools<81", "scikit-learn", "pandas", "matplotlib", "pillow"),
+    # What stock mlflow's server needs for --app-name basic-auth, to be put beside it.
+    "basic_auth": ("flask-wtf>=1.2",),
     "ftml": ("fasttrackml==0.6.0",),
     # The last one that carries a name node and a data node (of Hadoop 2.7).
     "hadoop": ("pyspark==2.4.8",),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 from traitlets.config import Config
 
 from tests.servers import Postgres, Server, start_standalone
+
+if TYPE_CHECKING:
+    from tests.http.rights_scene import Site
 
 
 class Answer(NamedTuple):
@@ -99,6 +102,21 @@ def standalone_postgresql(
     with start_standalone(tmp_path_factory.mktemp("standalone"), backend=uri) as server:
         yield Client(server)
     postgres_server.drop_database(uri)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres_server: Postgres
+) -> Iterator[Site]:
+    """A standalone server where users have rights, and who calls it."""
+    # It builds on what is above.
+    from tests.http.rights_site import start_site
+
+    backend = postgres_server.create_database() if request.param == "postgresql" else None
+    with start_site(tmp_path_factory.mktemp("rights"), backend) as running:
+        yield running
+    if backend:
+        postgres_server.drop_database(backend)
 
 
 @pytest.fixture

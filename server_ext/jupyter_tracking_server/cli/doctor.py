@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,21 +30,45 @@ def add_command(commands: Commands) -> None:
         "doctor",
         help="check the set-up",
         description="Checks database, artifact store and locations as a server with these flags would use "
-        "them. It writes nothing but a probe to the artifact store, which it deletes. Exit code 1 if "
-        "anything is bad.",
+        "them. It writes nothing but a probe to the artifact store, which it deletes. In a terminal of a "
+        "notebook server that a JupyterHub started, it checks the way to the service instead. Exit code 1 "
+        "if anything is bad.",
     )
     parser.add_argument("--url", default="", help="check the server that runs there, too, as a client does")
+    parser.add_argument(
+        "--hub-service",
+        action="store_true",
+        help="check the service of a JupyterHub, too; so it is where JUPYTERHUB_SERVICE_NAME is set",
+    )
     add_flags(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(given: argparse.Namespace) -> int:
-    return asyncio.run(_check(settings_of(given), given.url))
+    from ..doctor import hub  # noqa: PLC0415 - help needs none of it
+
+    if hub.is_notebook(os.environ) and not given.hub_service:
+        # There the store is the service's business.
+        return asyncio.run(_check(_each(hub.check_notebook(os.environ))))
+    beside = hub.check_service(os.environ) if given.hub_service or hub.is_service(os.environ) else ()
+    return asyncio.run(_check(_each(beside), _findings(settings_of(given), given.url)))
 
 
-async def _check(settings: Settings, url: str) -> int:
+async def _each(found: Iterable[Finding]) -> AsyncIterator[Finding]:
+    for finding in found:
+        yield finding
+
+
+async def _check(*checks: AsyncIterator[Finding]) -> int:
     code = 0
-    async for finding in _findings(settings, url):
+    for check in checks:
+        code = max(code, await _show(check))
+    return code
+
+
+async def _show(check: AsyncIterator[Finding]) -> int:
+    code = 0
+    async for finding in check:
         print(f"{_MARKS[finding.level]}  {finding.text}")
         if finding.cure:
             print(f"      → {finding.cure}")

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from ..age import parse_age
 from ..config import ConfigurationError, Settings
 from ..journal import open_journal
-from ..observer import purge_entry
 from .flags import add_flags, settings_of
-from .opened import Threads, current_database
+from .opened import Threads, current_database, note
 from .stores import STORAGE, check_destination, open_roots
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..services.gc import Report
     from ..services.gc_places import Root
-    from ..store.database import Database
+    from ..store.database import Database, Transaction
     from ..store.trash import Choice, Kind, Owner
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -115,7 +114,9 @@ def _choice(given: argparse.Namespace) -> Choice:
 async def _collect(
     given: argparse.Namespace, settings: Settings, database: Database, choice: Choice
 ) -> Report | None:
-    from ..services.gc import Collector, Tools  # noqa: PLC0415 - help needs no database
+    from ..observer import purge_entry  # noqa: PLC0415 - help needs no database
+    from ..services.gc import Collector, Tools  # noqa: PLC0415 - the same
+    from ..store import audit as ledger  # noqa: PLC0415 - the same
     from ..store import trash  # noqa: PLC0415 - the same
 
     threads = Threads(database)
@@ -127,6 +128,11 @@ async def _collect(
         total = await threads.read(partial(trash.count, choice=choice))
         audit = open_journal(settings.audit_log, "--audit-log")
         with _interrupt() as interrupted, _bar(total, given.progress) as advance:
+            is_kept = await threads.read(ledger.is_kept)
+
+            def record(tx: Transaction, gone: Owner) -> None:
+                if is_kept:
+                    note(tx, "gc", **{f"{gone.kind}_id": gone.name, "location": gone.location})
 
             def done(gone: Owner) -> None:
                 advance()
@@ -140,6 +146,7 @@ async def _collect(
                 now=lambda: time.time_ns() // 1_000_000,
                 stopped=lambda: bool(interrupted),
                 done=done,
+                record=record,
             )
             return await Collector(tools).collect(choice)
 

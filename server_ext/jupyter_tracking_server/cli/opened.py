@@ -17,7 +17,7 @@ from ..config import ConfigurationError, Settings
 if TYPE_CHECKING:
     from ..store.database import Database, Transaction
 
-__all__ = ["Threads", "current_database", "database"]
+__all__ = ["Threads", "changed", "current_database", "database", "note"]
 
 T = TypeVar("T")
 
@@ -63,6 +63,39 @@ def current_database(settings: Settings) -> Iterator[Database]:
                 "jupyter tracking db upgrade, or start the server of this version once."
             )
         yield opened
+
+
+def changed(settings: Settings, work: Callable[[Transaction], T], act: str = "", **subject: str) -> T:
+    """What ``work`` returns, run in a writing transaction on the current database.
+
+    Args:
+        settings: which database.
+        work: what is to be done; what it returns is False if there was nothing to do.
+        act: what that is called in the ledger; ``""`` keeps it out.
+        subject: ids and names, for the ledger.
+
+    Raises:
+        ConfigurationError: the database cannot be used.
+    """
+
+    def noted(tx: Transaction) -> T:
+        result = work(tx)
+        if act and result is not False:
+            note(tx, act, **subject)
+        return result
+
+    with current_database(settings) as opened:
+        return asyncio.run(Threads(opened).write(noted))
+
+
+def note(tx: Transaction, act: str, **subject: str) -> None:
+    """Add to the ledger what a command does, by the user of the operating system who runs it."""
+    from ..observer import row  # noqa: PLC0415 - help needs no database
+    from ..server import user_name  # noqa: PLC0415 - the same
+    from ..store import audit  # noqa: PLC0415 - the same
+
+    entry = {"user": user_name(), "how": "command", "endpoint": act, "subject": subject, "outcome": "ok"}
+    audit.add(tx, [row(entry)])
 
 
 class Threads:

@@ -37,8 +37,10 @@ class PartHandler(BodyHandler):
         )
         if self.announced is None:
             raise InvalidParameterValue("Send a part with a Content-Length, not in chunks.")
-        self._open, upload = await artifact_uploads.open_part(context, upload_id, int(number), self.announced)
-        return upload
+        self._open, self.room = await artifact_uploads.find_open(context, upload_id)
+        self._known_caller = Caller(self._open.terms.user_id, "link", frozenset())
+        self.check_size(self.announced)
+        return await artifact_uploads.open_part(context, self._open, int(number), self.announced)
 
     def _query(self, name: str) -> str:
         values = self.request.query_arguments.get(name, [])

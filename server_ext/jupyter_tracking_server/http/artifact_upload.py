@@ -8,7 +8,7 @@ from jupyter_tracking.protocol.errors import PreconditionFailed
 
 from ..artifact_stores.base import ArtifactInfo, Upload
 from ..artifact_stores.errors import NoSuchArtifact
-from ..services import artifact_files
+from ..services import artifact_files, quotas
 from ..services.artifact_paths import Place
 from .body_upload import BodyHandler
 from .checksums import digest_headers
@@ -37,7 +37,13 @@ class UploadHandler(BodyHandler):
         """Begin to write the artifact."""
         self._place = await self.place()
         await self._check_conditions()
-        return await self.files_context().artifacts.create(self._place.key, self.announced)
+        context = self.files_context()
+        if context.quotas.concern(self.caller.subject):
+            # What has just been stored counts.
+            await self.front.notes.settle_all()
+            self.room = await quotas.room(context, self._place)
+        self.check_size(self.announced or 0)
+        return await context.artifacts.create(self._place.key, self.announced)
 
     async def store_body(self) -> None:
         """Finish the upload, now that all has come, and say so."""

@@ -12,10 +12,14 @@ from tornado.httputil import HTTPServerRequest
 
 from .gate import HOST
 
-__all__ = ["base_url"]
+__all__ = ["BASE_HEADER", "base_url"]
+
+BASE_HEADER = "X-Jupyter-Tracking-Base"
+"""In which a relay of ours says how its client reaches it: the whole address, past all that lies between."""
 
 _SEGMENT = r"/(?!\.{1,2}(?:/|\Z))(?:[A-Za-z0-9._~@+-]|%[0-9A-Fa-f]{2})+"
 _PREFIX = re.compile(rf"((?:{_SEGMENT})*)/?\Z")
+_RELAYED = re.compile(r"https?://(?P<host>[^/]+)(?P<path>/.*[^/])\Z")
 _LONGEST = 1024
 
 
@@ -25,8 +29,11 @@ def base_url(request: HTTPServerRequest, root: str, public_url: str = "") -> str
     Args:
         request: by which the client came.
         root: the path before every path of ours, as in the request line.
-        public_url: what the administrator says that it is; it wins.
+        public_url: what the administrator says that it is; it wins, but for clients of a relay of ours.
     """
+    relayed = _RELAYED.match(_said(request, BASE_HEADER))
+    if relayed and HOST.match(relayed["host"]) and _PREFIX.match(relayed["path"]):
+        return relayed[0]
     if public_url:
         return public_url.rstrip("/")
     scheme = _said(request, "X-Forwarded-Proto").lower()

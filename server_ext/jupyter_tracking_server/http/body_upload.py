@@ -13,11 +13,12 @@ from tornado.web import HTTPError
 from jupyter_tracking.protocol.errors import InvalidParameterValue, TrackingError
 
 from ..artifact_stores.base import ArtifactInfo, Upload
+from ..quotas import Room
 from .checksums import Checksums
 from .error_reply import explain, log_defect
 from .handler import Front, TrackingHandler
 
-__all__ = ["BodyHandler"]
+__all__ = ["BodyHandler", "settle_aborts"]
 
 LARGEST = 5 * 2**40
 """Bytes of an artifact: what the largest object stores take."""
@@ -38,14 +39,16 @@ class BodyHandler(TrackingHandler, ABC):
     Attributes:
         largest: bytes that a body may have.
         checksums: of the body; there once the upload is open.
+        room: how many bytes quotas leave for it; None for any.
     """
 
     largest = LARGEST
     checksums: Checksums
+    room: Room | None = None
 
     @abstractmethod
     async def open_upload(self) -> Upload:
-        """Judge the request, and begin to write what its body is to become.
+        """Judge the request, with the size that it announces, and begin to write what its body is to become.
 
         Raises:
             TrackingError: it may not be written.
@@ -74,7 +77,6 @@ class BodyHandler(TrackingHandler, ABC):
         self.begin_transfer("in")
         try:
             self._upload = await self.open_upload()
-            self._check_size(self.announced or 0)
             self.checksums = Checksums(self.request.headers)
         except (TrackingError, HTTPError) as error:
             if "Expect" in self.request.headers:
@@ -94,7 +96,7 @@ class BodyHandler(TrackingHandler, ABC):
             self.received += len(chunk)
             self.front.server.observer.metrics.moved("in", len(chunk))
             try:
-                self._check_size(self.received)
+                self.check_size(self.received)
                 await self.checksums.add(chunk)
                 await self._upload.write(chunk)
             except Exception as error:
@@ -138,6 +140,7 @@ class BodyHandler(TrackingHandler, ABC):
 
     async def _refuse(self, error: Exception) -> None:
         """Answer, but let the client go on sending for a while."""
+        self.note_error(error)
         reply = explain(error, log_defect(error, f"{self.request.method} {self.request.path}"))
         self._dropped = 0
         self.set_status(reply.status)
@@ -156,9 +159,16 @@ class BodyHandler(TrackingHandler, ABC):
         length = self.request.headers.get("Content-Length", "")
         return int(length) if length.isdecimal() else None
 
-    def _check_size(self, size: int) -> None:
+    def check_size(self, size: int) -> None:
+        """Refuse a body of this size.
+
+        Raises:
+            InvalidParameterValue, ResourceLimitExceeded
+        """
         if size > self.largest:
             raise InvalidParameterValue(f"Artifact size is too large. Max size is {self.largest // 2**20}MB.")
+        if self.room is not None:
+            self.room.check(size)
 
     def _listen(self) -> None:
         self._alarm = asyncio.get_running_loop().call_later(SILENCE, self.http.close)
@@ -167,3 +177,9 @@ class BodyHandler(TrackingHandler, ABC):
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+
+
+async def settle_aborts(seconds: float) -> None:
+    """Wait until uploads whose clients are gone have left nothing, for some seconds at most."""
+    if _aborts:
+        await asyncio.wait(set(_aborts), timeout=seconds)

@@ -10,7 +10,7 @@ from tornado.web import HTTPError
 
 from jupyter_tracking.protocol.errors import TrackingError
 
-from .audited import audited, made_by, subject_of
+from .audited import audited, is_refusal, made_by, subject_of
 from .handler import Front, TrackingHandler
 from .incoming import BODY_TIMEOUT, DRAIN, SLICE, Incoming, announced
 
@@ -71,9 +71,14 @@ class CallHandler(TrackingHandler):
         request = await asyncio.to_thread(incoming.decode) if incoming.is_big else incoming.decode()
         if self.audited and self.front.server.observer.audits:
             self.subject = subject_of(request)
-        body = await self.front.server.run(
-            incoming.call, self.caller, request, self.front.base_url(self.request)
-        )
+        try:
+            body = await self.front.server.run(
+                incoming.call, self.caller, request, self.front.base_url(self.request)
+            )
+        except TrackingError as error:
+            if self.front.server.observer.audits and is_refusal(error):
+                self.subject = subject_of(request)
+            raise
         if self.audited and self.front.server.observer.audits:
             self.subject |= made_by(body)
         self.set_header("Content-Type", "application/json")

@@ -19,7 +19,7 @@ from jupyter_tracking.protocol.errors import InvalidParameterValue, PermissionDe
 from ..access import Caller, Scope
 from ..config import WILDCARDS, ConfigurationError
 
-__all__ = ["HOST", "Gate", "check_json", "check_scopes", "check_site"]
+__all__ = ["HOST", "Gate", "check_json", "check_page", "check_scopes", "check_site"]
 
 HOST = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::\d{1,5})?\Z")
 """A name or address, and perhaps a port."""
@@ -101,6 +101,30 @@ class Gate:
             or (self._private and address.is_private)
             or any(address in network for network in self._networks)
         )
+
+
+def check_page(method: str, headers: Mapping[str, str], host: str, *, cookie: bool) -> None:
+    """Refuse what a page of another site made a browser send with rights of its own.
+
+    A link that is followed to here in a window of its own is no such thing: what it gets, the page that it is
+    on cannot see.
+
+    Where ``cookie``, the rights are those of a session, which only browsers have; and they say where a change
+    comes from.
+
+    Raises:
+        PermissionDenied: the browser says that it comes from elsewhere, or does not say.
+    """
+    reads = method in {"GET", "HEAD"}
+    window = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
+    if reads and window:
+        return
+    if cookie and not reads and "Sec-Fetch-Site" not in headers and "Origin" not in headers:
+        raise PermissionDenied(
+            "With the cookie of a browser's session, a request that changes something must have the header "
+            "Origin or Sec-Fetch-Site. Programs send a token instead: MLFLOW_TRACKING_TOKEN."
+        )
+    check_site(headers, host)
 
 
 def check_site(headers: Mapping[str, str], host: str) -> None:

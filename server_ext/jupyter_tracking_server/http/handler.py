@@ -21,7 +21,7 @@ from tornado.httputil import HTTPServerRequest
 from jupyter_tracking.protocol.call import Action
 from jupyter_tracking.protocol.errors import Unauthenticated
 
-from ..access import Caller, Scope
+from ..access import Caller, Denied, Scope
 from ..context import FilesContext
 from ..identity import Authenticator
 from ..metrics import Direction
@@ -119,7 +119,9 @@ class Front:
 
     def _unless_foreign(self, request: HTTPServerRequest, caller: Caller | None) -> Caller | None:
         if caller is not None and caller.ambient:
-            gate.check_site(request.headers, request.host)
+            gate.check_page(
+                request.method or "", request.headers, request.host, cookie=caller.how == "cookie"
+            )
         return caller
 
     async def drain(self, seconds: float) -> None:
@@ -141,6 +143,7 @@ class TrackingHandler(web.RequestHandler):
         subject: what it does that to, for the audit log: ids and paths by their names on the wire.
         received: bytes of the body so far.
         sent: bytes of the reply's body so far.
+        denied: whether a thing is called missing as the caller may not know of it.
     """
 
     front: Front
@@ -155,6 +158,7 @@ class TrackingHandler(web.RequestHandler):
         self.subject: dict[str, str] = {}
         self.received = 0
         self.sent = 0
+        self.denied = False
         self._known_caller: Caller | None = None
         self._direction: Direction | None = None
         self._told = False
@@ -204,7 +208,12 @@ class TrackingHandler(web.RequestHandler):
         if caller is None:
             raise Unauthenticated("This server wants a credential that it knows: set MLFLOW_TRACKING_TOKEN.")
         self._known_caller = caller
+        if caller.how == "cookie":
+            # Pages of other servers may have our origin: they must not look into a window with this reply.
+            self.set_header("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
         gate.check_scopes(caller, action, scopes)
+        if self.audited is not None:
+            await self.front.server.observer.brake()
         self.caller = caller
         return caller
 
@@ -277,8 +286,14 @@ class TrackingHandler(web.RequestHandler):
                 self.subject,
                 self.received,
                 self.sent,
+                self.denied,
             )
         )
+
+    def note_error(self, error: BaseException | None) -> None:
+        """Tell counters and audit of the error that is the answer."""
+        self.front.server.observer.failed(error)
+        self.denied = error is not None and isinstance(error.__cause__, Denied)
 
     def log_exception(
         self,
@@ -293,7 +308,7 @@ class TrackingHandler(web.RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer in the protocol's shape, whatever went wrong."""
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else web.HTTPError(status_code)
-        self.front.server.observer.failed(error)
+        self.note_error(error)
         reply = explain(error, self.defect_id)
         self.set_status(reply.status)
         for name, value in reply.headers.items():

@@ -107,7 +107,7 @@ def embedded(handler: type[TrackingHandler]) -> type[TrackingHandler]:
     themselves, all but those that need none.
     """
     methods: dict[str, Any] = {}
-    for name in ("get", "head", "post", "put", "patch", "delete"):
+    for name in ("get", "head", "post", "put", "patch", "delete", "options"):
         method = getattr(handler, name)
         if method is not web.RequestHandler._unimplemented_method:
             methods[name] = allow_unauthenticated(method)

@@ -30,11 +30,11 @@ from tornado.routing import Router
 from jupyter_tracking.protocol import CALLS
 from jupyter_tracking.protocol.errors import TrackingError
 
-from ..access import Caller
+from ..access import Caller, Denied
 from ..observer import CLIENT_GONE, Exchange
 from ..server import EMPTY
 from ..services import SERVICES, Files
-from .audited import audited, made_by, subject_of
+from .audited import audited, is_refusal, made_by, subject_of
 from .call_table import CallTable
 from .error_reply import explain, log_defect
 from .gate import check_scopes
@@ -69,7 +69,7 @@ class Lane(Router):
             return None
         path = request.path[len(front.root) :]
         call = self._table.find_exact(request.method or "", path)
-        if call is None:
+        if call is None or (front.server.observer.is_full and audited(call)):
             return None
         incoming = Incoming(call, request)
         try:
@@ -101,6 +101,8 @@ class _Passage(HTTPMessageDelegate):
         self._task: asyncio.Task[None] | None = None
         self._gone = False
         self._subject: dict[str, str] = {}
+        self._asked: Any = None
+        self._denied = False
 
     def headers_received(self, start_line: object, headers: HTTPHeaders) -> None:
         """Wait for the body, but not for long."""
@@ -157,6 +159,7 @@ class _Passage(HTTPMessageDelegate):
             self._refuse(error)
 
     def _begin(self, request: Any) -> None:
+        self._asked = request
         if self._audits:
             self._subject = subject_of(request)
         self._front.server.begin(self._incoming.call, self._caller, request, self._end)
@@ -175,6 +178,9 @@ class _Passage(HTTPMessageDelegate):
             self._reply(200, body, {})
 
     def _refuse(self, error: BaseException) -> None:
+        if self._front.server.observer.audits and is_refusal(error):
+            self._subject = subject_of(self._asked)
+            self._denied = isinstance(error.__cause__, Denied)
         reply = explain(error, log_defect(error, f"{self._request.method} {self._request.path}"))
         self._reply(reply.status, reply.body, reply.headers)
 
@@ -225,6 +231,7 @@ class _Passage(HTTPMessageDelegate):
                 self._subject,
                 self._incoming.received,
                 sent,
+                self._denied,
             )
         )
 

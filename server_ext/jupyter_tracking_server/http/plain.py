@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 
 from jupyter_tracking.protocol import API_VERSION
+from jupyter_tracking.protocol.errors import PermissionDenied
 
 from ..metrics import CONTENT_TYPE
 from .handler import TrackingHandler
@@ -28,14 +29,16 @@ class ServerInfo(msgspec.Struct, frozen=True):
 
 
 class HealthHandler(TrackingHandler):
-    """``OK``: the server answers."""
+    """``OK``: the server answers; 503 from the signal to stop on, so that balancers send nothing more."""
 
     endpoint = "health"
 
     async def get(self) -> None:
         """Say it."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        await self.finish("OK")
+        if self.front.closing:
+            self.set_status(503)
+        await self.finish("stopping" if self.front.closing else "OK")
 
 
 class VersionHandler(TrackingHandler):
@@ -66,13 +69,15 @@ class ServerInfoHandler(TrackingHandler):
 
 
 class MetricsHandler(TrackingHandler):
-    """The counters, for Prometheus; its scraper sends a token like everybody else."""
+    """The counters, for Prometheus; its scraper sends a token: an administrator's where users have rights."""
 
     endpoint = "metrics"
 
     async def get(self) -> None:
         """Write them out."""
-        await self.authenticate("read")
+        caller = await self.authenticate("read")
+        if not self.front.server.access.is_admin(caller):
+            raise PermissionDenied("Only an administrator of this server may read its counters.")
         metrics = self.front.server.observer.metrics
         self.set_header("Content-Type", CONTENT_TYPE)
         await self.finish(await asyncio.to_thread(metrics.exposition))

@@ -14,6 +14,7 @@ from .call_handler import CallHandler
 from .call_table import CallTable
 from .handler import Embed, Front
 from .plain import HealthHandler, LandingHandler, MetricsHandler, ServerInfoHandler, VersionHandler
+from .share import ShareHandler
 
 __all__ = ["Route", "routes"]
 
@@ -37,6 +38,7 @@ def routes(front: Front, embed: Embed) -> list[Route]:
         (r"/metrics", MetricsHandler, common),
         (r"/?", LandingHandler, common),
         *((pattern, handler, {**common, **more}) for pattern, handler, more in artifact_routes()),
+        (r"/share/.+", ShareHandler, common),
         (r"/.*", CallHandler, {**common, "table": CallTable()}),
     ]
     return [(pattern, embed(handler), kwargs) for pattern, handler, kwargs in found]

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from ..access import Caller
-from ..config import Settings
-from ..identity import Authenticator, OpenAuthenticator, TokenAuthenticator, TokenRegistry
+from ..config import ConfigurationError, Settings
+from ..identity import Authenticator, OpenAuthenticator, Passwords, TokenAuthenticator, TokenRegistry
 from ..runtime_file import write_private
 from ..server import Server, user_name
+from .browser_sign_in import browsers
 from .routes import Route
+from .users_sign_in import users_authenticator
 
 __all__ = ["SignIn", "sign_in"]
+
+
+async def _nothing() -> None:
+    """Most ways to sign in leave nothing open."""
 
 
 @dataclass(frozen=True)
@@ -24,19 +31,24 @@ class SignIn:
         token: what clients are told to send; "" if there is no token for all.
         routes: further ones, such as the page to which a login comes back.
         login: the path, below the root, to which a browser without a session is sent; "" if there is none.
+        close: called when the last request is answered.
     """
 
     authenticator: Authenticator
     token: str = ""
     routes: list[Route] = field(default_factory=list)
     login: str = ""
+    close: Callable[[], Awaitable[None]] = _nothing
 
 
 def sign_in(settings: Settings, server: Server, *, local: bool) -> SignIn:
     """The way that the settings name; ``local`` is for one user's kernels alone."""
-    del server
     if settings.auth == "none":
         return SignIn(OpenAuthenticator())
+    if settings.auth == "hub":
+        return _through_hub(server)
+    if settings.auth == "users":
+        return _as_users(settings, server)
     tokens = TokenRegistry()
     if local:
         token = tokens.issue(user_name())
@@ -44,6 +56,27 @@ def sign_in(settings: Settings, server: Server, *, local: bool) -> SignIn:
         token = _kept_token(settings)
         tokens.admit(token, Caller("", "token"))
     return SignIn(TokenAuthenticator(tokens), token)
+
+
+def _as_users(settings: Settings, server: Server) -> SignIn:
+    passwords = Passwords(server)
+    way = browsers(settings, server, passwords)
+    authenticator = users_authenticator(settings, server, passwords, way.sessions)
+    return SignIn(authenticator, routes=way.routes, login=way.login)
+
+
+def _through_hub(server: Server) -> SignIn:
+    try:
+        # The Hub's own library, which only its service needs.
+        from .hub_sign_in import LOGIN, HubLogin  # noqa: PLC0415 - see above
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("jupyterhub"):
+            raise
+        raise ConfigurationError(
+            "--auth hub needs JupyterHub's library: pip install 'jupyter-tracking[hub]'"
+        ) from None
+    login = HubLogin(server)
+    return SignIn(login.authenticator, routes=login.routes, login=LOGIN, close=login.close)
 
 
 def _kept_token(settings: Settings) -> str:

@@ -31,11 +31,11 @@ def believed(file: KnownFile | None, info: ArtifactInfo) -> str | None:
     """The sha256 (hex) of an artifact of which the store says ``info``; None if it is not known."""
     if file is None or (file.size, file.store_etag) != (info.size, info.etag):
         return None
-    return file.sha256
+    return file.sha256 or None
 
 
 def record(context: Context, place: Place, info: ArtifactInfo, sha256: str) -> None:
-    """Remember the sha256 (hex) of an artifact that has just been stored as ``info``."""
+    """Remember an artifact that has just been stored as ``info``; its sha256 (hex) is ``""`` if not known."""
     record_all(context, [note(context, place, info, sha256)])
 
 

@@ -26,9 +26,10 @@ from ..artifact_stores.base import ArtifactInfo, Part, Upload
 from ..artifact_stores.errors import InvalidPart, NoSuchArtifact, NoSuchUpload
 from ..artifact_stores.keys import Key, text
 from ..context import Context, FilesContext
+from ..quotas import Room
 from ..store import artifact_uploads
 from ..store.artifact_uploads import Terms, UploadRow
-from . import artifact_files, artifact_paths
+from . import artifact_files, artifact_paths, quotas
 from .artifact_paths import Place
 from .part_urls import lifetime
 from .presigned import signer
@@ -37,6 +38,7 @@ __all__ = [
     "abort_multipart_upload",
     "complete_multipart_upload",
     "create_multipart_upload",
+    "find_open",
     "open_part",
     "part_stored",
     "sweep",
@@ -66,6 +68,7 @@ async def create_multipart_upload(
     Raises:
         InvalidParameterValue: the path is unsafe, or the numbers do not fit.
         NoSuchArtifact, PermissionDenied: the path is not the caller's to write.
+        ResourceLimitExceeded: it is larger than a quota leaves room for.
     """
     _check_numbers(request)
     key = _key(request.artifact_path, request.path)
@@ -74,7 +77,8 @@ async def create_multipart_upload(
     )
 
     def find(reading: Context) -> UploadRow | None:
-        artifact_paths.proxied(reading, key, "write")
+        place = artifact_paths.proxied(reading, key, "write")
+        quotas.check(reading, place, terms.size or 0)
         resumable = terms.size is not None and terms.sha256 is not None
         return artifact_uploads.find_open(reading.tx, terms) if resumable else None
 
@@ -163,18 +167,25 @@ async def _credentials(
     return found
 
 
-async def open_part(
-    context: FilesContext, upload_id: str, number: int, size: int
-) -> tuple[UploadRow, Upload]:
-    """Begin to write a part of ``size`` bytes of an upload; that it may be sent is known.
+async def find_open(context: FilesContext, upload_id: str) -> tuple[UploadRow, Room | None]:
+    """An upload that takes parts, and how many bytes quotas leave for any of them.
 
     Raises:
         NoSuchUpload: it is done, or was dropped.
     """
-    upload = await context.read(lambda reading: artifact_uploads.find(reading.tx, upload_id))
-    if upload is None or upload.made is not None:
-        raise NoSuchUpload
-    return upload, await context.artifacts.create_part(_key_of(upload), upload.store_upload, number, size)
+
+    def find(reading: Context) -> tuple[UploadRow, Room | None]:
+        upload = artifact_uploads.find(reading.tx, upload_id)
+        if upload is None or upload.made is not None:
+            raise NoSuchUpload
+        return upload, quotas.room_of(reading, upload.terms.user_id)
+
+    return await context.read(find)
+
+
+async def open_part(context: FilesContext, upload: UploadRow, number: int, size: int) -> Upload:
+    """Begin to write a part of ``size`` bytes of an upload; that it may be sent is known."""
+    return await context.artifacts.create_part(_key_of(upload), upload.store_upload, number, size)
 
 
 async def part_stored(context: FilesContext, upload: UploadRow, part: Part, *, sound: bool) -> None:
@@ -200,6 +211,7 @@ async def complete_multipart_upload(context: FilesContext, request: wire.Complet
         InvalidParameterValue: a part is missing, or another one than was said.
         NoSuchUpload: never was, was dropped, or is not this caller's or of this path.
         NoSuchArtifact, PermissionDenied: the path is not the caller's to write.
+        ResourceLimitExceeded: it is larger than a quota leaves room for.
         TemporarilyUnavailable: another request is at it, and takes long.
     """
     for _ in range(WAIT):
@@ -250,12 +262,19 @@ async def _complete(
     store, store_upload = context.artifacts, upload.store_upload
     async with _at_it(context, upload.upload_id):
         parts = _chosen(upload.terms, asked, await store.parts(place.key, store_upload))
+        await _check_room(context, place, sum(part.size for part in parts))
         try:
             info = await store.complete(place.key, store_upload, parts)
         except InvalidPart:
             _check_sizes(parts)
             raise
     await context.write(lambda writing: _keep_made(writing, place, upload, parts, info))
+
+
+async def _check_room(context: FilesContext, place: Place, size: int) -> None:
+    room = await quotas.room(context, place)
+    if room is not None:
+        room.check(size)
 
 
 def _chosen(terms: Terms, asked: Sequence[wire.UploadedPart], stored: Iterable[Part]) -> list[Part]:
@@ -304,12 +323,11 @@ def _keep_made(
     writing: Context, place: Place, upload: UploadRow, parts: Sequence[Part], info: ArtifactInfo
 ) -> None:
     artifact_uploads.set_made(writing.tx, upload.upload_id, info.etag)
-    sha256 = upload.terms.sha256
-    if sha256 is None:
-        return
-    sound = artifact_uploads.sound_parts(writing.tx, upload.upload_id)
-    if all(sound.get(part.number) == part.etag for part in parts):
-        artifact_files.record(writing, place, info, sha256)
+    sha256 = upload.terms.sha256 or ""
+    sound = artifact_uploads.sound_parts(writing.tx, upload.upload_id) if sha256 else {}
+    if any(sound.get(part.number) != part.etag for part in parts):
+        sha256 = ""
+    artifact_files.record(writing, place, info, sha256)
 
 
 @contextlib.asynccontextmanager

@@ -45,6 +45,7 @@ class Tools:
         now: the time in milliseconds since the epoch.
         stopped: whether to end after the present owner.
         done: told of each owner that is finished.
+        record: notes, in the transaction that removes its rows, that an owner goes.
     """
 
     read: Transact
@@ -53,6 +54,7 @@ class Tools:
     now: Callable[[], int]
     stopped: Callable[[], bool] = lambda: False
     done: Callable[[Owner], object] = lambda _: None
+    record: Callable[[Transaction, Owner], object] = lambda _tx, _owner: None
 
 
 @dataclass
@@ -132,11 +134,17 @@ class Collector:
         if self._lacks_store(owner.location):
             return
         now = self._tools.now()
-        gone = await self._tools.write(lambda tx: purge.remove(tx, owner, before, now))
+        gone = await self._tools.write(lambda tx: self._take(tx, owner, before, now))
         if gone is not None:
             self.report.removed[owner.kind] += 1
             await self._finish(gone)
             self._tools.done(owner)
+
+    def _take(self, tx: Transaction, owner: Owner, before: int, now: int) -> Purge | None:
+        gone = purge.remove(tx, owner, before, now)
+        if gone is not None:
+            self._tools.record(tx, owner)
+        return gone
 
     def _lacks_store(self, location: str) -> bool:
         lacking = self._places.lacks_store(location)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
@@ -21,7 +21,8 @@ class BulkInsert:
 
     Args:
         columns: names, in the order of the values of a row.
-        conflict: an ``ON CONFLICT`` clause; two rows of one call must not conflict with each other then.
+        conflict: an ``ON CONFLICT`` clause, perhaps with a ``RETURNING``; two rows of one call must not
+            conflict with each other then.
     """
 
     def __init__(self, table: Table, columns: Sequence[str], conflict: str = "") -> None:
@@ -35,11 +36,11 @@ class BulkInsert:
             "postgresql": f"{head} SELECT * FROM unnest({arrays}) {conflict}",
         }
 
-    def run(self, tx: Transaction, rows: Sequence[tuple[object, ...]]) -> None:
-        """Insert the rows, in this order."""
+    def run(self, tx: Transaction, rows: Sequence[tuple[object, ...]]) -> list[tuple[Any, ...]]:
+        """Insert the rows, in this order; what they return on PostgreSQL, on SQLite nothing."""
         if not rows:
-            return
+            return []
         if tx.dialect == "sqlite":
             tx.driver_many(self._sql["sqlite"], rows)
-        else:
-            tx.driver(self._sql["postgresql"], [list(column) for column in zip(*rows, strict=True)])
+            return []
+        return tx.driver(self._sql["postgresql"], [list(column) for column in zip(*rows, strict=True)])

@@ -22,6 +22,7 @@ from .engine import Dialect, Durability, make_engine, parse_url
 from .faults import LostTransaction, translate
 from .keys import Keys
 from .migrate import migrate
+from .usage import Tally, settle
 
 _BEGIN: dict[tuple[Dialect, Literal["read", "write"]], str] = {
     ("sqlite", "read"): "BEGIN",
@@ -44,6 +45,7 @@ class Transaction:
         fresh_keys: names that this transaction saw or made; they enter the process's cache at its commit.
         logged_points: how many points this transaction added to the tail, by ``rid``.
         ended_runs: ``rid`` of each run that this transaction ended. By both the writer knows what to fold.
+        tally: what this transaction changes in what users hold; written at its end.
     """
 
     def __init__(self, connection: Connection, dialect: Dialect, keys: Keys, errors: Errors) -> None:
@@ -53,6 +55,7 @@ class Transaction:
         self.fresh_keys: dict[str, int] = {}
         self.logged_points: Counter[int] = Counter()
         self.ended_runs: list[int] = []
+        self.tally = Tally()
         self._errors = errors
         self._raw: Any = connection.connection.driver_connection
 
@@ -97,7 +100,7 @@ class Transaction:
             LostTransaction: there is nothing left to undo, nor to commit.
             TrackingError: a database's error, translated.
         """
-        keys, ended = dict(self.fresh_keys), len(self.ended_runs)
+        keys, ended, tally = dict(self.fresh_keys), len(self.ended_runs), self.tally.copy()
         self._raw.execute("SAVEPOINT unit")
         try:
             yield
@@ -105,6 +108,7 @@ class Transaction:
         except BaseException as error:
             self.fresh_keys = keys
             del self.ended_runs[ended:]
+            self.tally = tally
             self._undo()
             if isinstance(error, self._errors):
                 raise translate(error) from error
@@ -186,6 +190,7 @@ class Database:
         try:
             tx = Transaction(connection, self.dialect, self.keys, self.errors)
             yield tx
+            settle(tx)
             self._commit(raw)
             self.keys.publish(tx.fresh_keys)
         except BaseException as error:

@@ -36,7 +36,7 @@ _SELECT: dict[Kind, str] = {
     "experiment": "SELECT artifact_location FROM experiments WHERE id = ?",
 }
 _DELETE: dict[Kind, str] = {
-    "run": "DELETE FROM runs WHERE rid = ?",
+    "run": "DELETE FROM runs WHERE rid = ? RETURNING user_id",
     "model": "DELETE FROM logged_models WHERE mid = ?",
     "experiment": "DELETE FROM experiments WHERE id = ?",
 }
@@ -63,7 +63,8 @@ def remove(tx: Transaction, owner: Owner, before: int, now: int) -> Purge | None
         return None
     for table in _HOLDINGS[owner.kind]:
         tx.driver(f"DELETE FROM {table} WHERE {_COLUMN[owner.kind]} = ?", [owner.number])
-    tx.driver(_DELETE[owner.kind], [owner.number])
+    for (user,) in tx.driver(_DELETE[owner.kind], [owner.number]):
+        tx.tally.add(user, runs=-1)
     location = owner.location
     if owner.kind == "experiment":
         # Runs and models have gone before; of its own an experiment has only the traces' folder.

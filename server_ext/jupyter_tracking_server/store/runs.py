@@ -54,6 +54,7 @@ def create(tx: Transaction, new: NewRun) -> None:
             new.artifact_uri,
         ),
     )
+    tx.tally.add(new.user_id, runs=1)
     given = {**dict(new.tags), tags.RUN_NAME: new.name}
     tags.put(tx, [(rid, key, value) for key, value in given.items()])
 
