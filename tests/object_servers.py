@@ -122,7 +122,12 @@ def weed_command(folder: Path, port: int) -> list[str]:
     command = [program, "-logtostderr", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += [f"-{name}={number}" for name, number in ports.items()]
     command += ["-filer", "-s3", f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0"]
-    command += ["-master.volumeSizeLimitMB=256", "-volume.max=400", "-volume.minFreeSpacePercent=0"]
+    command += [
+        "-master.telemetry=false",
+        "-master.volumeSizeLimitMB=256",
+        "-volume.max=400",
+        "-volume.minFreeSpacePercent=0",
+    ]
     return [
         *command,
         "-master.electionTimeout=1s",

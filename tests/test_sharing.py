@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tests.http.rights_scene import GROUP, Site
 from tests.http.rights_site import start_site
 from tests.kernels import Kernel, kernel
+
+NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "02_shared_server.ipynb"
 
 
 def notebook_of(folder: Path, site: Site, who: str) -> AbstractContextManager[Kernel]:
@@ -35,3 +38,19 @@ def test_an_owner_shares_from_a_notebook_and_takes_it_back(tmp_path: Path) -> No
             "print([(one.kind.value, one.role.value) for one in track.shared_with()])"
         )
         assert printed.lines == ["[('user', 'owner'), ('everyone', 'reader')]"]
+
+
+def test_the_example_notebook_runs_as_it_is(tmp_path: Path) -> None:
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    with start_site(tmp_path / "site") as site, notebook_of(tmp_path, site, "owner") as owner:
+        ran = [owner.run("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
+        assert [cell.error for cell in ran] == [""] * len(ran)
+        assert not any("track:" in cell.errors for cell in ran)
+        printed = [line for cell in ran for line in cell.lines]
+        assert "editor: group lab" in printed
+        assert printed[-1].endswith("1 runs")
+        with notebook_of(tmp_path, site, "editor") as editor:
+            found = editor.run(
+                "import mlflow\nmlflow.set_experiment('tips')\nprint(len(mlflow.search_runs()))"
+            )
+            assert found.lines[-1] == "1"

@@ -121,6 +121,20 @@ def test_it_is_told_how_clients_reach_it_where_it_makes_addresses_for_them(
     }
 
 
+def test_links_that_a_browser_asks_for_lead_through_the_hub(tmp_path: Path) -> None:
+    hub = {"JUPYTERHUB_API_TOKEN": SECRET, "JUPYTERHUB_BASE_URL": "/"}
+    with (
+        recorder("/services/tracking") as service,
+        start_relay(tmp_path, service.url, variables=hub) as server,
+    ):
+        client, origin = Client(server), server.url.rpartition("/user/")[0]
+        path = "/api/2.0/jupyter-tracking/share-links/create"
+        client.send("POST", path, {}, Origin=origin)
+        assert service.last.headers["x-jupyter-tracking-base"] == f"{origin}/services/tracking"
+        client.send("POST", path, {})
+        assert "x-jupyter-tracking-base" not in service.last.headers
+
+
 def test_a_reply_brings_nothing_that_concerns_jupyters_pages(service: Recorder, told: Client) -> None:
     service.answer = lambda _: answered(
         "200 OK",

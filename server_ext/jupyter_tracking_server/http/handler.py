@@ -206,7 +206,10 @@ class TrackingHandler(web.RequestHandler):
         """
         caller = await self.identify(action)
         if caller is None:
-            raise Unauthenticated("This server wants a credential that it knows: set MLFLOW_TRACKING_TOKEN.")
+            raise Unauthenticated(
+                "This server wants a credential that it knows: set MLFLOW_TRACKING_TOKEN"
+                + (", or MLFLOW_TRACKING_USERNAME and _PASSWORD." if self._takes_passwords else ".")
+            )
         self._known_caller = caller
         if caller.how == "cookie":
             # Pages of other servers may have our origin: they must not look into a window with this reply.
@@ -216,6 +219,10 @@ class TrackingHandler(web.RequestHandler):
             await self.front.server.observer.brake()
         self.caller = caller
         return caller
+
+    @property
+    def _takes_passwords(self) -> bool:
+        return self.front.server.settings.auth == "users"
 
     async def identify(self, action: Action) -> Caller | None:
         """Who calls; Jupyter's twin also asks Jupyter's authorizer about ``action``."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import re
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from tornado import web
 from tornado.httputil import HTTPHeaders
@@ -169,8 +170,12 @@ class RelayHandler(TrackingHandler):
         if self.request.method in _WITH_BODY and not self._has_body:
             headers["Content-Length"] = "0"
         if "/mlflow-artifacts/" in self.local_path:
-            # There it makes addresses for clients; those that it makes for people are its own.
+            # There it makes addresses for clients.
             headers.update(forwarded(self.base))
+        elif self.upstream.service.of_hub and "Origin" in self.request.headers:
+            # Links that a browser asks for are for people, who reach it through the Hub, by this name.
+            origin = urlsplit(self.base)._replace(path="").geturl()
+            headers.update(forwarded(origin + self.upstream.prefix))
         return headers
 
     @property
