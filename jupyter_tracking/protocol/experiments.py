@@ -23,7 +23,10 @@ class ExperimentTag(msgspec.Struct, frozen=True):
 
 
 class Experiment(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An experiment; times in milliseconds."""
+    """An experiment; times in milliseconds.
+
+    ``owner`` is the user within whose names its name is taken; left out where names are taken for all.
+    """
 
     experiment_id: str
     name: str
@@ -32,6 +35,7 @@ class Experiment(msgspec.Struct, frozen=True, omit_defaults=True):
     last_update_time: int
     creation_time: int
     tags: list[ExperimentTag] = []
+    owner: str = ""
 
 
 class CreateExperiment(msgspec.Struct, frozen=True):

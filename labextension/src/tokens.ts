@@ -33,6 +33,8 @@ export interface IExperiment {
   readonly lifecycle_stage?: LifecycleStage;
   readonly creation_time?: number;
   readonly last_update_time?: number;
+  /** Whose names its name is taken among; only on servers where users sign in. */
+  readonly owner?: string;
 }
 
 export interface IRunInfo {

@@ -46,10 +46,11 @@ function ExperimentItem(props: IExperimentItemProps): React.JSX.Element {
       type="button"
       className="jt-Item jt-Experiment"
       aria-current={current}
-      title={experiment.name}
+      title={experiment.owner ? `${experiment.name} · ${experiment.owner}` : experiment.name}
       onClick={() => void model.select(experiment)}
     >
       <span className="jt-Truncated">{experiment.name}</span>
+      {experiment.owner && <span className="jt-Owner">{experiment.owner}</span>}
     </button>
   );
 }

@@ -24,7 +24,7 @@ from .tables import experiment_tags, experiments
 if TYPE_CHECKING:
     from .database import Transaction
 
-_SELECT = "SELECT id, name, artifact_location, lifecycle, updated, created FROM experiments"
+_SELECT = "SELECT id, name, artifact_location, lifecycle, updated, created, namespace FROM experiments"
 _PUT_TAGS = BulkInsert(
     experiment_tags,
     ("experiment", "key", "value"),
@@ -220,8 +220,8 @@ def _one(tx: Transaction, rows: list[tuple[Any, ...]]) -> Experiment | None:
 
 
 def _experiment(row: tuple[Any, ...], tags: list[ExperimentTag]) -> Experiment:
-    number, name, location, lifecycle, updated, created = row
-    return Experiment(str(number), name, location, LIFECYCLE[lifecycle], updated, created, tags)
+    number, name, location, lifecycle, updated, created, owner = row
+    return Experiment(str(number), name, location, LIFECYCLE[lifecycle], updated, created, tags, owner)
 
 
 def _taken(name: str) -> ResourceAlreadyExists:
