@@ -17,7 +17,12 @@ from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
 from jupyter_tracking.protocol import Call, Empty, wire
-from jupyter_tracking.protocol.errors import PermissionDenied, ResourceDoesNotExist, TrackingError
+from jupyter_tracking.protocol.errors import (
+    PermissionDenied,
+    ResourceDoesNotExist,
+    TemporarilyUnavailable,
+    TrackingError,
+)
 
 from . import collection
 from .access import Access, Caller, Denied, RoleAccess
@@ -314,7 +319,12 @@ def _note_destination(database: Database, url: str) -> None:
 
 
 def _log_fault(error: BaseException) -> None:
-    _log.error("The upkeep of the tracking database failed; it is tried again later.", exc_info=error)
+    away = isinstance(error, TemporarilyUnavailable)
+    _log.error(
+        "The upkeep of the tracking database failed; it is tried again later. %s",
+        error if away else "",
+        exc_info=None if away else error,
+    )
 
 
 def now() -> int:

@@ -199,7 +199,8 @@ def test_tls_that_fails_is_said(site: Site, tmp_path: Path) -> None:
     certificate = log(
         "mlflow3", site, tmp_path / "a", {**once, "MLFLOW_TRACKING_CLIENT_CERT_PATH": str(foreign)}
     )
-    assert "unknown ca" in certificate["error"].lower().replace("_", " ")
+    # By what comes first: the server's alert "unknown ca", or the end of the connection.
+    assert "sslerror" in certificate["error"].lower()
     unchecked = log(
         "mlflow3", site, tmp_path / "b", {**once, **BASIC, "MLFLOW_TRACKING_SERVER_CERT_PATH": ""}
     )

@@ -5,6 +5,8 @@ Derived from ``CALLS``, so that a new call is covered by being declared.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -14,18 +16,37 @@ from msgspec import inspect as shape
 from jupyter_tracking.protocol import CALLS, Call
 from tests.http.bad_values import ABSENT, TOO_BIG, cases, fields, good, plain, to_json
 from tests.http.conftest import Answer, Client
+from tests.http.rights_site import command
+from tests.servers import Postgres, start_standalone
 
 FIELDS = [(call, field) for call in CALLS for field in fields(call.request)]
-PERMANENT_REFUSALS = {"get_presigned_download"}
-"""What a local folder does not do: clients expect 501 and go another way."""
+PERMANENT_REFUSALS = {
+    "get_presigned_download",
+    "get_user_permission",
+    "grant_user_permission",
+    "revoke_user_permission",
+}
+"""What a local folder does not do, and rights on what is no experiment: clients expect 501."""
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def client(request: pytest.FixtureRequest) -> Client:
-    """Both databases: what one takes silently the other may refuse with an error of its own."""
-    name = "standalone" if request.param == "sqlite" else "standalone_postgresql"
-    found: Client = request.getfixturevalue(name)
-    return found
+def client(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres_server: Postgres
+) -> Iterator[Client]:
+    """An administrator, who may do everything, where users sign in, so that every call is served.
+
+    Both databases: what one takes silently the other may refuse with an error of its own.
+    """
+    backend = postgres_server.create_database() if request.param == "postgresql" else None
+    folder = tmp_path_factory.mktemp("bad-input")
+    database = backend or f"sqlite:///{folder / 'tracking.db'}"
+    with start_standalone(folder, backend=database, auth="users") as server:
+        assert command(database, "user", "create", "root", "--no-password", "--admin")[0] == 0
+        code, token = command(database, "token", "create", "--user", "root")
+        assert code == 0
+        yield Client(replace(server, token=token.strip()))
+    if backend:
+        postgres_server.drop_database(backend)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +64,8 @@ def known(client: Client) -> dict[str, Any]:
         "artifact_path": f"{experiment}/{run}/artifacts",
         "filter": "",
         "page_token": ABSENT,
+        "resource_type": "experiment",
+        "resource_id": experiment,
         "order_by": [],
         "experiment_name": "bad input",
         "artifact_location": "",

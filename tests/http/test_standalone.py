@@ -108,6 +108,7 @@ def test_clients_of_this_user_find_it_until_it_ends(tmp_path: Path) -> None:
             "pid": server.pid,
             "kind": "standalone",
             "root_dir": "",
+            "certificate": "",
         }
         assert server.stop() == 0
     assert not path.exists()
