@@ -14,7 +14,7 @@ start: $(VENV)/.installed ## Set up, then serve JupyterLab with tracking in it
 	$(BIN)/jupyter lab --port=$(PORT) --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 test: $(VENV)/.installed-test $(VENV)/.debian ## Set up, then run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-hdfs: $(VENV)/.installed-test ## Run the tests of HDFS, on a Hadoop of their own; needs Java
 	$(BIN)/python -m pytest -m hdfs $(ARGS)

@@ -17,8 +17,8 @@ import requests
 from jupyter_tracking_server.config import ConfigurationError, Settings
 from jupyter_tracking_server.http.browser_sign_in import SECRET as SECRET_VARIABLE
 from jupyter_tracking_server.http.browser_sign_in import browsers
-from jupyter_tracking_server.identity import Passwords
 from jupyter_tracking_server.identity.oidc import MOST_WAITING
+from jupyter_tracking_server.identity.passwords import Passwords
 from jupyter_tracking_server.server import Server
 from tests.http.browsing import Visitor, make_user
 from tests.http.rights_site import command

@@ -11,8 +11,7 @@ from typing import TypeVar
 import pytest
 
 from jupyter_tracking_server.http.page import next_page
-from jupyter_tracking_server.identity import Recollection
-from jupyter_tracking_server.identity.recollection import TRUST
+from jupyter_tracking_server.identity.recollection import TRUST, Recollection
 from jupyter_tracking_server.identity.sealed import Seal
 from jupyter_tracking_server.identity.sessions import LONGEST, Session, SessionCookies
 from jupyter_tracking_server.store import memberships, users

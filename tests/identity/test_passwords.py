@@ -11,7 +11,6 @@ import pytest
 from jupyter_tracking.protocol.errors import InvalidParameterValue, Unauthenticated
 from jupyter_tracking_server import password_hash
 from jupyter_tracking_server.access import Caller
-from jupyter_tracking_server.identity import Passwords, Recollection
 from jupyter_tracking_server.identity.attempts import (
     MOST_KEYS,
     MOST_OF_EITHER,
@@ -19,7 +18,8 @@ from jupyter_tracking_server.identity.attempts import (
     WINDOW,
     Attempts,
 )
-from jupyter_tracking_server.identity.recollection import TRUST
+from jupyter_tracking_server.identity.passwords import Passwords
+from jupyter_tracking_server.identity.recollection import TRUST, Recollection
 from jupyter_tracking_server.store import users
 
 from .people import PASSWORD, Clock, Town

@@ -9,7 +9,8 @@ import pytest
 
 from jupyter_tracking.protocol.errors import Unauthenticated
 from jupyter_tracking_server.access import Caller
-from jupyter_tracking_server.identity import ProxyHeader, ProxyHeaders, Recollection
+from jupyter_tracking_server.identity.proxy_header import ProxyHeader, ProxyHeaders
+from jupyter_tracking_server.identity.recollection import Recollection
 from jupyter_tracking_server.store import memberships
 
 from .people import Clock, Town

@@ -8,8 +8,8 @@ import pytest
 
 from jupyter_tracking.protocol.errors import Unauthenticated
 from jupyter_tracking_server.access import Caller, Scope
-from jupyter_tracking_server.identity import Recollection, StoredTokens
-from jupyter_tracking_server.identity.recollection import MOST, TRUST
+from jupyter_tracking_server.identity.recollection import MOST, TRUST, Recollection
+from jupyter_tracking_server.identity.stored_tokens import StoredTokens
 from jupyter_tracking_server.identity.tokens import CLOCK_SKEW
 from jupyter_tracking_server.store import tokens, users
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..config import ConfigurationError, Settings, is_loopback
-from ..identity import Authenticator, Passwords
+from ..identity import Authenticator
 from ..identity.oidc_users import ClaimNames
+from ..identity.passwords import Passwords
 from ..identity.sealed import Seal
 from ..identity.sessions import SessionCookies
 from ..server import Server

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 
 from ..access import Caller
 from ..config import ConfigurationError, Settings
-from ..identity import Authenticator, OpenAuthenticator, Passwords, TokenAuthenticator, TokenRegistry
+from ..identity import Authenticator, OpenAuthenticator, TokenAuthenticator, TokenRegistry
 from ..runtime_file import write_private
 from ..server import Server, user_name
-from .browser_sign_in import browsers
 from .routes import Route
-from .users_sign_in import users_authenticator
 
 __all__ = ["SignIn", "sign_in"]
 
@@ -59,6 +57,11 @@ def sign_in(settings: Settings, server: Server, *, local: bool) -> SignIn:
 
 
 def _as_users(settings: Settings, server: Server) -> SignIn:
+    # Their libraries take memory, and the server of one token needs none of them.
+    from ..identity.passwords import Passwords  # noqa: PLC0415 - see above
+    from .browser_sign_in import browsers  # noqa: PLC0415 - see above
+    from .users_sign_in import users_authenticator  # noqa: PLC0415 - see above
+
     passwords = Passwords(server)
     way = browsers(settings, server, passwords)
     authenticator = users_authenticator(settings, server, passwords, way.sessions)

@@ -8,17 +8,11 @@ import shlex
 import sys
 
 from ..config import ConfigurationError, Settings
-from ..identity import (
-    Authenticator,
-    CertificateRequired,
-    Certificates,
-    Chain,
-    Passwords,
-    ProxyHeader,
-    ProxyHeaders,
-    StoredTokens,
-)
-from ..identity.proxy_header import Network
+from ..identity import Authenticator, Chain
+from ..identity.certificates import CertificateRequired, Certificates
+from ..identity.passwords import Passwords
+from ..identity.proxy_header import Network, ProxyHeader, ProxyHeaders
+from ..identity.stored_tokens import StoredTokens
 from ..server import Server
 from ..store import users
 
