@@ -8,7 +8,7 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { TrackingClient } from './api/client';
 import { trackingIcon } from './icons';
-import { LINK, parseLink } from './runs/link';
+import { clickedLink, type ILink, LINK, parseLink } from './runs/link';
 import { TrackingPanel } from './runs/panel';
 
 const OPEN = 'tracking:open';
@@ -51,16 +51,27 @@ function activate(
       panel.refresh();
     }
   });
+  const follow = (link: ILink): void => {
+    app.shell.activateById(panel.id);
+    panel.follow(link);
+  };
   app.commands.addCommand(FOLLOW, {
     execute: args => {
       const link = parseLink((args as IRouter.ILocation).request);
       // Not awaited: the layout, which says what is in front, is restored after all routes are done.
       void app.restored.then(() => {
         if (link) {
-          app.shell.activateById(panel.id);
-          panel.follow(link);
+          follow(link);
         }
       });
+    }
+  });
+  const { pathname } = new URL('tracking/', app.serviceManager.serverSettings.baseUrl);
+  document.addEventListener('click', event => {
+    const link = clickedLink(event, pathname);
+    if (link) {
+      event.preventDefault();
+      follow(link);
     }
   });
   router?.register({ command: FOLLOW, pattern: LINK });

@@ -128,9 +128,9 @@ class Lab:
         self._kernel_is_idle()
 
     def follow(self, link: Locator) -> None:
-        """Click a link that opens another page, and go on there."""
+        """Open a link in a tab of its own, and go on there."""
         with self.page.context.expect_page() as opened:
-            link.click()
+            link.click(modifiers=["Control"])
         self.page = opened.value
 
     def panel(self) -> Locator:

@@ -42,7 +42,15 @@ def test_printed_links_open_their_runs(lab: Lab, notebook: str) -> None:
     links = lab.page.locator(".jp-OutputArea").get_by_role("link", name="/#/experiments/")
     far = urlsplit(links.last.get_attribute("href") or "").fragment
 
+    # As a kernel prints it that reaches its server by a name that this browser cannot reach.
+    links.first.evaluate("link => { link.host = 'elsewhere.invalid:1'; }")
+    links.first.click()
+    beside = lab.page.locator("#jupyter-tracking-panel").get_by_role("list", name="Runs")
+    expect(beside.get_by_role("button", expanded=True)).to_contain_text("linked-run")
+    assert len(lab.page.context.pages) == 1
+
     # The panel comes to the front by itself, so it is not asked for here.
+    links.first.evaluate("(link, host) => { link.host = host; }", urlsplit(lab.page.url).netloc)
     lab.follow(links.first)
     panel = lab.page.locator("#jupyter-tracking-panel")
     expect(panel.locator("[aria-current=true]")).to_have_text("flowers")
