@@ -16,7 +16,7 @@ from tests.nginx import nginx
 from tests.relays import Relay, environment_at_start, kernel_of, start_relay
 from tests.servers import jupyter_environment, start_standalone, start_stock_mlflow
 
-STEPS = ["experiments", "fluent_run", "files", "delete_artifacts"]
+STEPS = ["experiments", "fluent_run", "files"]
 PASSWORD = "quite-another-9471"
 PREFIX = "/ml"
 BIG_FILE = Path(__file__).with_name("client_relayed.py")
