@@ -70,8 +70,7 @@ class TrackingExtension(ExtensionApp):
         """Put our routes beside Jupyter's."""
         root = url_path_join(self.jupyter.base_url, "tracking")
         front = self.way.front(self.tokens, root=root, home=_home(self.jupyter))
-        if self.way.laned:
-            add_lane(self.jupyter.web_app, front)
+        add_lane(self.jupyter.web_app, self.way.lane(front))
         self.handlers.extend(
             (f"/tracking{pattern}", handler, kwargs) for pattern, handler, kwargs in self.way.routes(front)
         )

@@ -6,7 +6,8 @@ from .artifact_stores.registry import secrets_of
 from .config import Settings
 from .hidden_variables import HiddenVariables
 from .http.handler import Front
-from .http.jupyter_handler import embedded
+from .http.jupyter_handler import embedded, log_failure
+from .http.lane import Lane
 from .http.routes import Route, routes
 from .identity import TokenAuthenticator, TokenRegistry
 from .kernel_env import KernelEnvironment
@@ -21,10 +22,7 @@ class Embedded:
     Attributes:
         server: the services on it.
         hidden: the variables with its credentials.
-        laned: plain calls need not come to Jupyter's handlers.
     """
-
-    laned = True
 
     def __init__(self, settings: Settings) -> None:
         self.server = Server(settings, user=user_name())
@@ -37,6 +35,10 @@ class Embedded:
     def front(self, tokens: TokenRegistry, *, root: str, home: str) -> Front:
         """What the handlers share; ``root`` is their path, ``home`` where people work."""
         return Front(self.server, TokenAuthenticator(tokens), root=root, gate=None, home=home)
+
+    def lane(self, front: Front) -> Lane:
+        """What serves plain calls before Jupyter's handlers."""
+        return Lane(front, log_failure)
 
     def routes(self, front: Front) -> list[Route]:
         """Every route below the root."""

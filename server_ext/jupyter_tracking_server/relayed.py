@@ -8,8 +8,9 @@ from .config import Settings
 from .direct_access import DirectAccess
 from .hidden_variables import HiddenVariables
 from .http.handler import Front
-from .http.jupyter_handler import embedded
+from .http.jupyter_handler import embedded, log_failure
 from .http.relay import relay_routes
+from .http.relay_lane import RelayLane
 from .http.relay_upstream import Upstream
 from .http.routes import Route
 from .identity import Chain, TokenAuthenticator, TokenRegistry
@@ -51,10 +52,8 @@ class Relayed:
     Attributes:
         server: what handlers know of this side.
         hidden: the variables with its credentials.
-        laned: plain calls go to Jupyter's handlers.
     """
 
-    laned = False
     notice = (
         "Kernels do not get %s: the tracking server keeps them for its service. "
         "TrackingExtension.share_service_credentials = True would pass them on."
@@ -75,6 +74,10 @@ class Relayed:
         own = OwnBasicAuthenticator(self.server.user, self.service.credentials.authorization)
         known = Chain([TokenAuthenticator(tokens), own])
         return Front(server, known, root=root, gate=None, home=home or self._page)
+
+    def lane(self, front: Front) -> RelayLane:
+        """What passes small calls on before Jupyter's handlers."""
+        return RelayLane(front, self.upstream, log_failure)
 
     def routes(self, front: Front) -> list[Route]:
         """Every route below the root."""

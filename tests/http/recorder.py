@@ -32,6 +32,7 @@ class Recorder:
         answer: the whole reply to a request.
         early: a reply that goes out before the body is read, and ends the connection.
         ends: the connection is ended after each reply.
+        ended: told when a client has ended a connection.
     """
 
     def __init__(self, port: int, prefix: str) -> None:
@@ -47,6 +48,7 @@ class Recorder:
         self.answer = lambda _: OK
         self.early = b""
         self.ends = False
+        self.ended: Callable[[], object] = lambda: None
 
     @property
     def last(self) -> Recorded:
@@ -69,6 +71,7 @@ class Recorder:
             send(self.answer(self.last))
             if self.ends:
                 return
+        self.ended()
 
 
 def _body(incoming: BufferedIOBase, headers: dict[str, str]) -> bytes:

@@ -42,6 +42,7 @@ class Incoming:
 
     Attributes:
         call: which one it is.
+        request: its head.
         received: bytes of its body so far.
     """
 
@@ -49,7 +50,7 @@ class Incoming:
         self, call: Call[Any, Any], request: HTTPServerRequest, fields: Mapping[str, str] | None = None
     ) -> None:
         self.call = call
-        self._request = request
+        self.request = request
         self._fields = fields or {}
         self._body = bytearray()
         self.received = 0
@@ -87,8 +88,8 @@ class Incoming:
         Raises:
             InvalidParameterValue
         """
-        headers = self._request.headers
-        if self._request.method in {"POST", "PUT"}:
+        headers = self.request.headers
+        if self.request.method in {"POST", "PUT"}:
             check_json(headers.get("Content-Type", ""))
         if announced(headers) > self.call.max_body:
             raise self._too_large()
@@ -111,10 +112,10 @@ class Incoming:
         Raises:
             TrackingError: what is wrong with it.
         """
-        cls, body, verb = self.call.request, bytes(self._body), self._request.method
+        cls, body, verb = self.call.request, bytes(self._body), self.request.method
         from_query = verb == "GET" or (verb == "DELETE" and not body)
-        if from_query and (self._request.query or not body):
-            return wire.decode_query(cls, _query(self._request), self._fields)
+        if from_query and (self.request.query or not body):
+            return wire.decode_query(cls, _query(self.request), self._fields)
         return wire.decode_json(cls, body, self._fields)
 
     def _too_large(self) -> InvalidParameterValue:

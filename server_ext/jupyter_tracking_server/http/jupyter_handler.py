@@ -17,17 +17,16 @@ from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 from tornado.httputil import HTTPServerRequest
 from tornado.log import access_log
-from tornado.routing import AnyMatches, Rule
+from tornado.routing import AnyMatches, Router, Rule
 
 from jupyter_tracking.protocol.call import Action
 from jupyter_tracking.protocol.errors import PermissionDenied
 
 from ..access import Caller
 from . import gate
-from .handler import Front, TrackingHandler
-from .lane import Lane
+from .handler import TrackingHandler
 
-__all__ = ["RESOURCE", "add_lane", "embedded"]
+__all__ = ["RESOURCE", "add_lane", "embedded", "log_failure"]
 
 RESOURCE = "tracking"
 """The name of this server's things for Jupyter's authorizer."""
@@ -114,17 +113,17 @@ def embedded(handler: type[TrackingHandler]) -> type[TrackingHandler]:
     return type(f"Jupyter{handler.__name__}", (JupyterDoor, handler), methods)
 
 
-def add_lane(application: web.Application, front: Front) -> None:
+def add_lane(application: web.Application, lane: Router) -> None:
     """Serve plain calls with a token of ours before Jupyter's handlers get to see them.
 
     An authorizer wants to see the handler, so there is a lane only where nobody is to be asked.
     """
     if type(application.settings.get("authorizer")) is AllowAllAuthorizer:
         # Not add_handlers, by which Jupyter wants handler classes.
-        application.default_router.rules.insert(0, Rule(AnyMatches(), Lane(front, _log_failure)))
+        application.default_router.rules.insert(0, Rule(AnyMatches(), lane))
 
 
-def _log_failure(status: int, request: HTTPServerRequest) -> None:
+def log_failure(status: int, request: HTTPServerRequest) -> None:
     """As Jupyter does, in fewer words."""
     if status >= 500:
         access_log.error("%d %s %s", status, request.method, request.path)

@@ -9,42 +9,26 @@ functions that they ask (``Incoming``, ``Front``), so that no rule is here twice
 from __future__ import annotations
 
 import asyncio
-import http.client
-import time
-from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
-from tornado.http1connection import HTTP1Connection
-from tornado.httputil import (
-    HTTPHeaders,
-    HTTPMessageDelegate,
-    HTTPServerRequest,
-    ResponseStartLine,
-    format_timestamp,
-)
-from tornado.iostream import StreamClosedError
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
 from jupyter_tracking.protocol import CALLS
 from jupyter_tracking.protocol.errors import TrackingError
 
-from ..access import Caller, Denied
-from ..observer import CLIENT_GONE, Exchange
+from ..access import Caller
 from ..server import EMPTY
 from ..services import SERVICES, Files
-from .audited import audited, is_refusal, made_by, subject_of
+from .audited import audited, made_by, subject_of
 from .call_table import CallTable
-from .error_reply import explain, log_defect
 from .gate import check_scopes
 from .handler import Front
-from .incoming import BODY_TIMEOUT, DRAIN, SLICE, Incoming
+from .incoming import DRAIN, SLICE, Incoming
+from .passage import Log, Passage
 
-__all__ = ["Lane", "Log"]
-
-Log = Callable[[int, HTTPServerRequest], None]
-"""Told the status of each reply."""
+__all__ = ["Lane"]
 
 
 class Lane(Router):
@@ -63,9 +47,7 @@ class Lane(Router):
         """What serves the request, or None."""
         del kwargs
         front = self._front
-        if front.closing or request.host not in front.known_hosts or "Expect" in request.headers:
-            return None
-        if not request.path.startswith(front.root):
+        if not front.may_lane(request):
             return None
         path = request.path[len(front.root) :]
         call = self._table.find_exact(request.method or "", path)
@@ -81,38 +63,21 @@ class Lane(Router):
             incoming.check_head()
         except TrackingError:
             return None
-        return _Passage(front, request, incoming, caller, self._log)
+        return _CallPassage(front, incoming, caller, self._log)
 
 
-class _Passage(HTTPMessageDelegate):
+class _CallPassage(Passage):
     """One call in the lane."""
 
-    def __init__(
-        self, front: Front, request: HTTPServerRequest, incoming: Incoming, caller: Caller, log: Log
-    ) -> None:
-        self._front = front
-        self._request = request
-        self._incoming = incoming
-        self._caller = caller
-        self._log = log
-        self._http = cast("HTTP1Connection", request.connection)
-        self._refusal: TrackingError | None = None
-        self._alarm: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._gone = False
-        self._subject: dict[str, str] = {}
-        self._asked: Any = None
-        self._denied = False
+    most = DRAIN
 
-    def headers_received(self, start_line: object, headers: HTTPHeaders) -> None:
-        """Wait for the body, but not for long."""
-        del start_line
-        self._front.enter(self)
-        self._http.set_close_callback(self.on_connection_close)
-        self._http.set_max_body_size(DRAIN)
-        if "Content-Length" in headers or "Transfer-Encoding" in headers:
-            # Not set_body_timeout, which costs a task for each request.
-            self._alarm = asyncio.get_running_loop().call_later(BODY_TIMEOUT, self._http.close)
+    def __init__(self, front: Front, incoming: Incoming, caller: Caller, log: Log) -> None:
+        super().__init__(front, incoming.request, caller, log)
+        self.endpoint = incoming.call.name
+        self.audited = audited(incoming.call)
+        self._incoming = incoming
+        self._refusal: TrackingError | None = None
+        self._asked: Any = None
 
     def data_received(self, chunk: bytes) -> None:
         """Keep the body, up to the limit of the call."""
@@ -122,134 +87,48 @@ class _Passage(HTTPMessageDelegate):
             except TrackingError as error:
                 self._refusal = error
 
-    def finish(self) -> None:
-        """The body is whole: run the service."""
-        self._stop_alarm()
+    def begin(self) -> None:
+        """Run the service."""
+        self.received = self._incoming.received
         if self._refusal is not None:
-            self._refuse(self._refusal)
+            self.refuse(self._refusal)
         elif self._incoming.is_big:
-            self._spawn(self._decode_beside())
+            self.spawn(self._decode_beside())
         else:
             try:
-                self._begin(self._incoming.decode())
+                self._run(self._incoming.decode())
             except Exception as error:  # whatever it is, the client gets an answer
-                self._refuse(error)
-
-    def on_connection_close(self) -> None:
-        """The client is gone; what runs for it ends, but it is not told."""
-        if not self._gone:
-            self._tell(CLIENT_GONE, 0)
-        self._gone = True
-        self._stop_alarm()
-        self._front.leave(self)
-
-    def _stop_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        # The loop itself does not hold on to tasks.
-        self._task = asyncio.get_running_loop().create_task(work)
+                self.refuse(error)
 
     async def _decode_beside(self) -> None:
         try:
-            self._begin(await asyncio.to_thread(self._incoming.decode))
-        except Exception as error:  # as in finish
-            self._refuse(error)
+            self._run(await asyncio.to_thread(self._incoming.decode))
+        except Exception as error:  # as in begin
+            self.refuse(error)
 
-    def _begin(self, request: Any) -> None:
+    def _run(self, request: Any) -> None:
         self._asked = request
         if self._audits:
-            self._subject = subject_of(request)
-        self._front.server.begin(self._incoming.call, self._caller, request, self._end)
+            self.subject = subject_of(request)
+        self.front.server.begin(self._incoming.call, self.caller, request, self._end)
 
     def _end(self, result: Future[bytes | None]) -> None:
         error = result.exception()
         if error is not None:
-            self._refuse(error)
+            self.refuse(error)
             return
         body = result.result() or EMPTY
         if self._audits:
-            self._subject |= made_by(body)
+            self.subject |= made_by(body)
         if len(body) > SLICE:
-            self._spawn(self._reply_in_slices(body))
+            self.spawn(self.answer_in_slices(body))
         else:
-            self._reply(200, body, {})
+            self.answer(200, body, {})
 
-    def _refuse(self, error: BaseException) -> None:
-        if self._front.server.observer.audits and is_refusal(error):
-            self._subject = subject_of(self._asked)
-            self._denied = isinstance(error.__cause__, Denied)
-        reply = explain(error, log_defect(error, f"{self._request.method} {self._request.path}"))
-        self._reply(reply.status, reply.body, reply.headers)
-
-    def _reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        if self._gone:
-            return
-        written = self._http.write_headers(*self._head(status, len(body), headers), body)
-        self._http.finish()
-        self._tell(status, len(body))
-        if written.done():
-            self._front.leave(self)
-        else:
-            written.add_done_callback(lambda _: self._front.leave(self))
-
-    async def _reply_in_slices(self, body: bytes) -> None:
-        if self._gone:
-            return
-        try:
-            await self._http.write_headers(*self._head(200, len(body), {}), body[:SLICE])
-            for start in range(SLICE, len(body), SLICE):
-                await self._http.write(body[start : start + SLICE])
-            self._http.finish()
-            self._tell(200, len(body))
-        except StreamClosedError:
-            self._gone = True
-        finally:
-            self._front.leave(self)
+    def find_subject(self) -> dict[str, str]:
+        """What the call would have been about."""
+        return subject_of(self._asked)
 
     @property
     def _audits(self) -> bool:
-        return self._front.server.observer.audits and audited(self._incoming.call) is not None
-
-    def _tell(self, status: int, sent: int) -> None:
-        """Say to logs and counters that this is over."""
-        if status != CLIENT_GONE:
-            self._log(status, self._request)
-        call, request = self._incoming.call, self._request
-        self._front.server.observer.ended(
-            Exchange(
-                call.name,
-                request.method or "",
-                request.path,
-                request.remote_ip or "",
-                status,
-                request.request_time(),
-                self._caller,
-                audited(call),
-                self._subject,
-                self._incoming.received,
-                sent,
-                self._denied,
-            )
-        )
-
-    def _head(
-        self, status: int, length: int, headers: dict[str, str]
-    ) -> tuple[ResponseStartLine, HTTPHeaders]:
-        reason = http.client.responses.get(status, "Unknown")
-        return ResponseStartLine("HTTP/1.1", status, reason), HTTPHeaders(
-            {
-                **self._front.default_headers,
-                **headers,
-                "Date": _date(int(time.time())),
-                "Content-Type": "application/json",
-                "Content-Length": str(length),
-            }
-        )
-
-
-@lru_cache(maxsize=1)
-def _date(second: int) -> str:
-    return format_timestamp(second)
+        return self.audited is not None and self.front.server.observer.audits

@@ -248,8 +248,7 @@ class RelayHandler(TrackingHandler):
         exchange = self._exchange
         return (
             exchange is not None
-            and exchange.line.used
-            and not exchange.begun
+            and exchange.met_an_end
             and not self._has_body
             and self.request.method in _READING
         )

@@ -61,9 +61,12 @@ class Exchange(HTTPMessageDelegate):
         self._reusable = False
         self._task: asyncio.Future[bool] | None = None
 
-    def start(self, verb: str, target: str, headers: HTTPHeaders) -> None:
-        """Send the head, and begin to listen: a service may answer before it has the body."""
-        self._http.write_headers(RequestStartLine(verb, target, ""), headers)
+    def start(self, verb: str, target: str, headers: HTTPHeaders, body: bytes = b"") -> None:
+        """Send the head, and begin to listen: a service may answer before it has the body.
+
+        What is given of the body goes out together with the head.
+        """
+        self._http.write_headers(RequestStartLine(verb, target, ""), headers, body)
         self._task = asyncio.ensure_future(self._http.read_response(self))
 
     def start_raw(self) -> None:
@@ -101,6 +104,11 @@ class Exchange(HTTPMessageDelegate):
             self._upstream.keep(self.line)
         else:
             self.abort()
+
+    @property
+    def met_an_end(self) -> bool:
+        """Whether a kept connection ended just as it was used again."""
+        return self.line.used and not self.begun
 
     def abort(self) -> None:
         """Give up: the service learns it at once."""

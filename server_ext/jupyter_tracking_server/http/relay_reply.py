@@ -19,7 +19,7 @@ from .relay_upstream import Upstream
 if TYPE_CHECKING:
     from .relay import RelayHandler
 
-__all__ = ["HandlerReply", "RawReply", "request_head"]
+__all__ = ["SMALL", "HandlerReply", "RawReply", "length_of", "request_head"]
 
 SMALL = 2**16
 """Bytes of a reply that goes out together with its head."""
@@ -60,7 +60,7 @@ class HandlerReply(_Reply):
         if passed is None:
             return
         handler = self.handler
-        length = _length(passed)
+        length = length_of(passed)
         if length >= BULK and handler.request.method != "HEAD" and handler.may_bypass():
             await self._bypass(_head(code, reason, passed), length)
             return
@@ -122,7 +122,7 @@ class RawReply(_Reply):
         passed = self.judge(code, headers)
         if passed is not None:
             self.begun = True
-            self._chunked = _length(passed) < 0 and code not in {204, 304}
+            self._chunked = length_of(passed) < 0 and code not in {204, 304}
             if self._chunked:
                 passed["Transfer-Encoding"] = "chunked"
             await self._write(_head(code, reason, passed))
@@ -169,7 +169,7 @@ def _lines(first: str, headers: HTTPHeaders) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def _length(headers: HTTPHeaders) -> int:
+def length_of(headers: HTTPHeaders) -> int:
     """Bytes of the body; -1 if it is not said."""
     text = headers.get("Content-Length", "")
     return int(text) if text.isdecimal() else -1
