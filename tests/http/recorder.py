@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import BufferedIOBase
 from typing import NamedTuple
 
@@ -55,7 +57,9 @@ class Recorder:
         """The newest request."""
         return self.requests[-1]
 
-    def serve(self, incoming: BufferedIOBase, send: Callable[[bytes], object]) -> None:
+    def serve(
+        self, incoming: BufferedIOBase, send: Callable[[bytes], object], end_sending: Callable[[], object]
+    ) -> None:
         """One connection."""
         self.connections += 1
         while line := incoming.readline().decode("latin-1").strip():
@@ -66,6 +70,10 @@ class Recorder:
                 headers[name.lower()] = value.strip()
             if self.early:
                 send(self.early)
+                end_sending()
+                # Closed with bytes unread, the connection would be reset, and the reply perhaps lost.
+                while incoming.read(2**16):
+                    pass
                 return
             self.requests.append(Recorded(verb, target, headers, _body(incoming, headers)))
             send(self.answer(self.last))
@@ -92,7 +100,7 @@ def recorder(prefix: str = "/ml") -> Iterator[Recorder]:
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             with contextlib.suppress(ConnectionError):
-                found.serve(self.rfile, self.wfile.write)
+                found.serve(self.rfile, self.wfile.write, partial(self.request.shutdown, socket.SHUT_WR))
 
     class Service(socketserver.ThreadingTCPServer):
         daemon_threads = True

@@ -182,6 +182,11 @@ class RelayHandler(TrackingHandler):
     def _has_body(self) -> bool:
         return announced(self.request.headers) > 0 or "Transfer-Encoding" in self.request.headers
 
+    @property
+    def _has_all(self) -> bool:
+        """Whether no more of the body is to come; tornado says so some time after the last of it has."""
+        return self._all_received or 0 < announced(self.request.headers) <= self.received
+
     def _is_bulk(self) -> bool:
         return announced(self.request.headers) >= BULK and self.may_bypass()
 
@@ -272,7 +277,7 @@ class RelayHandler(TrackingHandler):
             self.clear_header(name)
         for name, value in headers.get_all():
             self.add_header(name, value)
-        if not self._all_received:
+        if not self._has_all:
             self.set_header("Connection", "close")
 
     @property
