@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.compat.environments import program
 from tests.compat.script import run_script
-from tests.servers import Server, start_embedded, start_standalone, start_stock_mlflow
+from tests.servers import start_embedded, start_standalone, start_stock_mlflow
 
 STEPS = [
     *("experiments", "fluent_run", "run_states", "batches", "metric_history", "deletion"),
@@ -18,34 +17,31 @@ STEPS = [
     *("autolog", "log_and_load_model"),
 ]
 VERSIONS = {"mlflow3": "3.17.2", "mlflow2": "2.16.2"}
+PAIRS = [
+    *(("mlflow3", "embedded", "sqlite"), ("mlflow3", "standalone", "postgresql")),
+    *(("mlflow2", "embedded", "postgresql"), ("mlflow2", "standalone", "sqlite")),
+]
+"""Each client meets each host and each database, and each host each database."""
 
 # Making the clients' environments takes minutes once.
 pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def backend(request: pytest.FixtureRequest) -> str | None:
-    """The backend store's URI; None lets the server choose its own SQLite file."""
-    if request.param == "sqlite":
-        return None
-    uri: str = request.getfixturevalue("postgres_uri")
-    return uri
+@pytest.mark.parametrize(("client", "host", "database"), PAIRS)
+def test_script_passes(
+    client: str, host: str, database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """All steps pass, no request is answered by a server error, and nothing is logged as one.
 
-
-@pytest.fixture(params=["embedded", "standalone"])
-def server(request: pytest.FixtureRequest, tmp_path: Path, backend: str | None) -> Iterator[Server]:
-    """Our server, under `/user/jane/tracking` in a Jupyter Server or on its own with its token."""
-    start = start_embedded if request.param == "embedded" else start_standalone
-    with start(tmp_path / "server", backend=backend) as running:
-        yield running
-
-
-@pytest.mark.parametrize("client", VERSIONS)
-def test_script_passes(client: str, server: Server, tmp_path: Path) -> None:
-    """All steps pass, no request is answered by a server error, and nothing is logged as one."""
-    passed = run_script(client, server, tmp_path)
-    assert passed == {"client": VERSIONS[client], "steps": STEPS}
-    assert "Traceback" not in server.log.read_text(encoding="utf-8")
+    The server is under `/user/jane/tracking` in a Jupyter Server, or on its own with its token; it chooses
+    the file of SQLite.
+    """
+    backend = request.getfixturevalue("postgres_uri") if database == "postgresql" else None
+    start = start_embedded if host == "embedded" else start_standalone
+    with start(tmp_path / "server", backend=backend) as server:
+        passed = run_script(client, server, tmp_path)
+        assert passed == {"client": VERSIONS[client], "steps": STEPS}
+        assert "Traceback" not in server.log.read_text(encoding="utf-8")
 
 
 def test_script_is_right(tmp_path: Path) -> None:

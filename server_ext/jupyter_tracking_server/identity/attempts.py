@@ -18,6 +18,8 @@ MOST_OF_PAIR = 10
 MOST_OF_EITHER = 100
 """For one user from all peers, and from one peer for all users: many users may share an address."""
 MOST_KEYS = 10_000
+SWEEP = 1.0
+"""Seconds between two looks at all keys: a flood must not have each of its attempts pay for one."""
 
 Key = tuple[str, str]
 
@@ -32,6 +34,7 @@ class Attempts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._wrong: dict[Key, deque[float]] = {}
+        self._swept = -math.inf
 
     def check(self, user: str, peer: str) -> None:
         """Go on only if a password may be tried.
@@ -52,7 +55,8 @@ class Attempts:
     def note_wrong(self, user: str, peer: str) -> None:
         """Count a wrong password."""
         now = self._clock()
-        if len(self._wrong) >= MOST_KEYS:
+        if len(self._wrong) >= MOST_KEYS and now >= self._swept + SWEEP:
+            self._swept = now
             self._wrong = {key: times for key, times in self._wrong.items() if times[-1] > now - WINDOW}
         for key, most in _keys(user, peer):
             # Of a flood under ever new names those that are there already are counted on.
