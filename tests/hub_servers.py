@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import requests
 
@@ -41,7 +42,8 @@ AFTER = """
 import os as _os, sys as _sys
 c.JupyterHub.bind_url = {url!r}
 c.JupyterHub.hub_port = {hub_port}
-c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy_port}"
+_scheme = "https" if "internal_ssl" in c.JupyterHub else "http"
+c.ConfigurableHTTPProxy.api_url = f"{{_scheme}}://127.0.0.1:{proxy_port}"
 c.ConfigurableHTTPProxy.command = {proxy!r}
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
@@ -88,7 +90,7 @@ class Hub:
     @property
     def api_url(self) -> str:
         """Where services ask."""
-        return f"http://127.0.0.1:{self.hub_port}/hub/api"
+        return f"http://127.0.0.1:{self.hub_port}{urlsplit(self.url).path}/hub/api"
 
     def home(self, user: str) -> Path:
         """A user's home."""
@@ -143,16 +145,17 @@ class Hub:
     def token_of(self, user: str, *scopes: str) -> str:
         """A new token of a user's, who is made if there is none of that name."""
         if user not in {model["name"] for model in self.api("GET", "users")}:
-            self.api("POST", f"users/{user}")
-        made: str = self.api("POST", f"users/{user}/tokens", {"scopes": list(scopes)})["token"]
+            self.api("POST", f"users/{quote(user)}")
+        made: str = self.api("POST", f"users/{quote(user)}/tokens", {"scopes": list(scopes)})["token"]
         return made
 
-    def spawn(self, user: str) -> int:
-        """Start a user's server, wait until it is up; its process id."""
-        self.api("POST", f"users/{user}/server")
+    def spawn(self, user: str, name: str = "") -> int:
+        """Start a user's server, or one of a name, wait until it is up; its process id."""
+        path = f"users/{quote(user)}"
+        self.api("POST", f"{path}/servers/{name}" if name else f"{path}/server")
         deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline:
-            server = self.api("GET", f"users/{user}?include_stopped_servers")["servers"].get("")
+            server = self.api("GET", f"{path}?include_stopped_servers")["servers"].get(name)
             if server is not None and server["ready"]:
                 return int(server["state"]["pid"]) if server.get("state") else 0
             time.sleep(0.1)
@@ -172,15 +175,18 @@ class Hub:
 
 
 @contextlib.contextmanager
-def hub(folder: Path, configuration: str = "", variables: Mapping[str, str] | None = None) -> Iterator[Hub]:
+def hub(
+    folder: Path, configuration: str = "", variables: Mapping[str, str] | None = None, base_url: str = "/"
+) -> Iterator[Hub]:
     """A JupyterHub for the length of a `with` block.
 
     Args:
         folder: holds its database, the homes of its users, and its log.
         configuration: the administrator's part of `jupyterhub_config.py`; HUB_URL is the proxy's address.
         variables: further environment variables of the Hub's own process, such as a database's password.
+        base_url: the path before every path of the Hub's, with a slash at its end.
     """
-    opened = prepare(folder, configuration, variables)
+    opened = prepare(folder, configuration, variables, base_url)
     try:
         opened.start()
         yield opened
@@ -188,12 +194,14 @@ def hub(folder: Path, configuration: str = "", variables: Mapping[str, str] | No
         opened.stop()
 
 
-def prepare(folder: Path, configuration: str, variables: Mapping[str, str] | None = None) -> Hub:
+def prepare(
+    folder: Path, configuration: str, variables: Mapping[str, str] | None = None, base_url: str = "/"
+) -> Hub:
     """A Hub with its folder and its ports, not started."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "home").mkdir(exist_ok=True)
     token, port, hub_port = secrets.token_hex(16), free_port(), free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}{base_url.rstrip('/')}"
     text = AFTER.format(
         url=url,
         hub_port=hub_port,

@@ -98,6 +98,33 @@ def test_a_service_of_the_hub_gets_the_servers_token_and_no_other(find: Find) ->
 
 
 @pytest.mark.parametrize(
+    ("environment", "page"),
+    [
+        ({}, "/jh/services/tracking/"),
+        (
+            {
+                "JUPYTERHUB_HOST": "https://hub.example",
+                "JUPYTERHUB_PUBLIC_URL": "https://hub.example/user/jane/",
+            },
+            "/jh/services/tracking/",
+        ),
+        (
+            {
+                "JUPYTERHUB_HOST": "https://hub.example",
+                "JUPYTERHUB_PUBLIC_URL": "https://jane.hub.example/user/jane/",
+            },
+            "http://127.0.0.1:10101/jh/services/tracking/",
+        ),
+    ],
+)
+def test_a_hub_has_its_pages_on_the_host_of_the_browser(
+    find: Find, environment: Mapping[str, str], page: str
+) -> None:
+    found = find.must("http://127.0.0.1:10101/jh/services/tracking", **HUB, **environment)
+    assert found.page == page
+
+
+@pytest.mark.parametrize(
     "uri", ["ftp://x", "mlflow.example", "http://", "http://x?a=b", "http://x#a", "http://x y"]
 )
 def test_a_malformed_address_is_named(find: Find, uri: str) -> None:

@@ -19,7 +19,7 @@ from .config import Settings, from_environment
 from .embedded import Embedded
 from .http.jupyter_handler import add_lane
 from .identity import TokenRegistry
-from .kernel_env import KernelEnvironment, Listener, find_endpoint
+from .kernel_env import KernelEnvironment, Listener, find_endpoint, public_endpoint
 from .relayed import Relayed
 from .runtime_file import RuntimeFile
 from .server import Server, user_name
@@ -83,10 +83,12 @@ class TrackingExtension(ExtensionApp):
             self.log.info(self.way.notice, ", ".join(self.way.hidden.names))
         listener = _listener(serverapp)
         endpoint = await asyncio.to_thread(find_endpoint, listener) if listener else None
+        endpoint = endpoint or public_endpoint()
         if endpoint is None:
             self.log.warning(
-                "Kernels cannot be told how to reach the tracking server: it listens on a Unix socket, or "
-                "its certificate does not name this machine. Set MLFLOW_TRACKING_URI for them yourself."
+                "Kernels cannot be told how to reach the tracking server: it listens on a Unix socket, "
+                "its certificate does not name this machine, or it wants one of its clients. Set "
+                "MLFLOW_TRACKING_URI for them yourself; with internal_ssl of a Hub, c.JupyterHub.public_url."
             )
             return
         url = endpoint.origin + url_path_join(serverapp.base_url, "tracking")
@@ -130,8 +132,8 @@ def _read_hub_token(jupyter: ServerApp) -> None:
 
 
 def _listener(jupyter: ServerApp) -> Listener | None:
-    """What Jupyter listens on; None for a Unix socket."""
-    if jupyter.sock:
+    """What Jupyter listens on; None for a Unix socket, and where clients must show a certificate."""
+    if jupyter.sock or jupyter.client_ca:
         return None
     options = jupyter.ssl_options or {}
     return Listener(jupyter.ip, jupyter.port, bool(options), options.get("certfile", ""))

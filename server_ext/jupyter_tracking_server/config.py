@@ -89,7 +89,8 @@ class Settings(SignInSettings):
     )
     service_page: str = setting(
         "",
-        "Inside Jupyter, with a service: where browsers find its own pages (default: service_uri)",
+        "Inside Jupyter, with a service: where browsers find its own pages (default: service_uri, or its "
+        "path on the Hub's host)",
     )
     share_service_credentials: bool = setting(
         False,

@@ -19,6 +19,7 @@ import requests
 from jupyter_core.paths import jupyter_runtime_dir
 
 from .config import ConfigurationError
+from .hub_environment import HubCertificate, hub_certificate
 from .runtime_file import write_private
 from .service import Service
 
@@ -64,6 +65,7 @@ class DirectAccess:
         self._hub = {
             name: environment.get(f"JUPYTERHUB_{name}", "") for name in ("API_URL", "API_TOKEN", "USER")
         }
+        self._hub_certificate = hub_certificate(environment)
         self.token = ""
         self.path = Path(jupyter_runtime_dir()) / f"jptracking-{os.getpid()}.token"
         self.renewed: Callable[[str], None] = lambda _: None
@@ -118,15 +120,20 @@ class DirectAccess:
         name = urlsplit(self._service.url).path.rpartition("/services/")[2].partition("/")[0]
         url = f"{self._hub['API_URL']}/users/{quote(self._hub['USER'], safe='')}/tokens"
         asked = {"expires_in": self._lifetime, "scopes": [f"access:services!service={name}"], "note": NOTE}
-        return str(self._ask(url, asked)["token"])
+        return str(self._ask(url, asked, self._hub_certificate)["token"])
 
-    def _ask(self, url: str, asked: dict[str, Any]) -> dict[str, Any]:
+    def _ask(
+        self, url: str, asked: dict[str, Any], certificate: HubCertificate | None = None
+    ) -> dict[str, Any]:
         given = self._service.credentials
         try:
             with requests.Session() as session:
                 # Else a password in ~/.netrc would take the place of the credential.
                 session.trust_env = False
                 session.verify = given.verify
+                if certificate is not None:
+                    session.verify = certificate.authorities
+                    session.cert = (certificate.certfile, certificate.keyfile)
                 headers = {"Authorization": given.authorization or ""}
                 reply = session.post(url, json=asked, headers=headers, timeout=PATIENCE)
             if reply.ok:

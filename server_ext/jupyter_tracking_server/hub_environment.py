@@ -9,10 +9,24 @@ from urllib.parse import urlsplit
 
 from .config import ConfigurationError
 
-__all__ = ["CACHE_SECONDS", "HubEnvironment", "hub_environment"]
+__all__ = ["CACHE_SECONDS", "HubCertificate", "HubEnvironment", "hub_certificate", "hub_environment"]
 
 CACHE_SECONDS = 30.0
 """For how long the Hub's word on a token is believed, at most."""
+
+
+@dataclass(frozen=True)
+class HubCertificate:
+    """What a Hub with ``internal_ssl`` gives each process that it starts: PEM files.
+
+    Attributes:
+        certfile, keyfile: of this process, as a server and as a client of the Hub.
+        authorities: by which the Hub and its proxy are known.
+    """
+
+    certfile: str
+    keyfile: str
+    authorities: str
 
 
 @dataclass(frozen=True)
@@ -26,8 +40,12 @@ class HubEnvironment:
         prefix: the path before every path of ours, without a slash at the end.
         base_url: the path before the Hub's own paths, with a slash at its end.
         client_id: by which the Hub knows this service when people log in.
-        public_host: ``https://host`` where the Hub's pages are on another host than ours; else "".
+        public_host: ``https://host`` of the Hub's pages where the Hub says it; else "".
+        public_url: our address in browsers, without a slash at the end, where the Hub says it; else "".
+        callback: to which the Hub sends browsers back: a path, or an address where we have a host of our own.
         host, port: what to listen on; "" and 0 where nothing is said.
+        tls: whether to listen with TLS.
+        certificate: with ``internal_ssl``; else None.
         cache_seconds: for how long the Hub's word on a token is believed.
     """
 
@@ -38,8 +56,12 @@ class HubEnvironment:
     base_url: str
     client_id: str
     public_host: str
+    public_url: str
+    callback: str
     host: str
     port: int
+    tls: bool
+    certificate: HubCertificate | None
     cache_seconds: float
 
     @property
@@ -71,18 +93,39 @@ def hub_environment(variables: Mapping[str, str] = os.environ) -> HubEnvironment
     if listen:
         _check_url("JUPYTERHUB_SERVICE_URL", listen)
     place = urlsplit(listen)
+    prefix = (variables.get("JUPYTERHUB_SERVICE_PREFIX") or f"{base_url}services/{service}").rstrip("/")
+    public_url = variables.get("JUPYTERHUB_PUBLIC_URL", "").rstrip("/")
+    if public_url:
+        _check_url("JUPYTERHUB_PUBLIC_URL", public_url)
     return HubEnvironment(
         name=service,
         api_url=api_url.rstrip("/"),
         api_token=token,
-        prefix=(variables.get("JUPYTERHUB_SERVICE_PREFIX") or f"{base_url}services/{service}").rstrip("/"),
+        prefix=prefix,
         base_url=base_url,
         client_id=variables.get("JUPYTERHUB_CLIENT_ID") or f"service-{service}",
-        public_host=variables.get("JUPYTERHUB_HOST", ""),
+        public_host=variables.get("JUPYTERHUB_HOST", "").rstrip("/"),
+        public_url=public_url,
+        callback=variables.get("JUPYTERHUB_OAUTH_CALLBACK_URL") or _callback(variables, public_url, prefix),
         host=place.hostname or "",
         port=place.port or 0,
+        tls=place.scheme == "https",
+        certificate=hub_certificate(variables),
         cache_seconds=_cache_seconds(variables.get("JUPYTER_TRACKING_HUB_CACHE", "")),
     )
+
+
+def hub_certificate(variables: Mapping[str, str] = os.environ) -> HubCertificate | None:
+    """What ``internal_ssl`` gave this process; None without it."""
+    files = [variables.get(f"JUPYTERHUB_SSL_{name}", "") for name in ("CERTFILE", "KEYFILE", "CLIENT_CA")]
+    return HubCertificate(*files) if all(files) else None
+
+
+def _callback(variables: Mapping[str, str], public_url: str, prefix: str) -> str:
+    """As the Hub has it: an address if we have a host of our own (``subdomain_host``), else a path."""
+    hub = urlsplit(variables.get("JUPYTERHUB_HOST", "")).hostname
+    apart = hub and public_url and urlsplit(public_url).hostname != hub
+    return f"{public_url if apart else prefix}/oauth_callback"
 
 
 def _check_url(name: str, value: str) -> None:

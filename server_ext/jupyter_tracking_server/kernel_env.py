@@ -17,8 +17,9 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-__all__ = ["Endpoint", "KernelEnvironment", "Listener", "find_endpoint"]
+__all__ = ["Endpoint", "KernelEnvironment", "Listener", "find_endpoint", "public_endpoint"]
 
 MARK = "JUPYTER_TRACKING_URI"
 HANDSHAKE_SECONDS = 5.0
@@ -79,6 +80,15 @@ def find_endpoint(listener: Listener) -> Endpoint | None:
                 certificate = "" if trust == trusts[0] else str(Path(trust).absolute())
                 return Endpoint(f"https://{_bracket(name)}:{listener.port}", certificate)
     return None
+
+
+def public_endpoint(environment: Mapping[str, str] = os.environ) -> Endpoint | None:
+    """Where kernels reach a Hub's notebook server as browsers do, if the Hub says it; else None.
+
+    With the Hub's ``internal_ssl`` a notebook server answers the Hub's proxy alone.
+    """
+    place = urlsplit(environment.get("JUPYTERHUB_PUBLIC_URL", ""))
+    return Endpoint(f"{place.scheme}://{place.netloc}") if place.netloc else None
 
 
 def _loopback_of(ip: str) -> str:

@@ -86,7 +86,7 @@ class Relayed:
 
     @property
     def _page(self) -> str:
-        return self.server.settings.service_page or f"{self.service.url}/"
+        return self.server.settings.service_page or self.service.page
 
     async def start(self) -> None:
         """Hide the credentials, and get what kernels need to reach the service by themselves, if they may."""

@@ -47,12 +47,14 @@ class Service:
         credentials: what this process sends it.
         kept: the variables that hold them, or that would lead kernels past this process.
         of_hub: whether it is a service of the Hub under which this process runs.
+        page: where browsers find it: a path where that is on the host by which they reach this process.
     """
 
     url: str
     credentials: Credentials = field(repr=False)
     kept: tuple[str, ...] = ()
     of_hub: bool = False
+    page: str = ""
 
 
 def find_service(
@@ -81,10 +83,11 @@ def find_service(
         sent = credentials.from_environment(_tls_only(environment), Path(os.devnull))
         token = next(environment[variable] for variable in _HUB_TOKENS if environment.get(variable))
         sent = Credentials(f"Bearer {token}", sent.verify, sent.client_certificate)
-        return Service(url, sent, (_URI, *_HUB_TOKENS, *_OURS), of_hub=True)
+        page = f"{url}/" if _has_subdomains(environment) else f"{urlsplit(url).path}/"
+        return Service(url, sent, (_URI, *_HUB_TOKENS, *_OURS), of_hub=True, page=page)
     dropped = _OF_THE_OTHER_JUPYTER if inherited else ()
     own = {variable: value for variable, value in environment.items() if variable not in dropped}
-    return Service(url, _read(own, home), (_URI, *_OURS))
+    return Service(url, _read(own, home), (_URI, *_OURS), page=f"{url}/")
 
 
 def _checked(url: str, name: str) -> str:
@@ -109,6 +112,14 @@ def _is_of_hub(url: str, environment: Mapping[str, str]) -> bool:
     root = environment.get("JUPYTERHUB_BASE_URL", "/").rstrip("/") + "/services/"
     under_hub = any(environment.get(variable) for variable in _HUB_TOKENS)
     return under_hub and urlsplit(url).path.startswith(root)
+
+
+def _has_subdomains(environment: Mapping[str, str]) -> bool:
+    """Whether the Hub has a host, and this server another."""
+    hub, own = (
+        urlsplit(environment.get(name, "")).hostname for name in ("JUPYTERHUB_HOST", "JUPYTERHUB_PUBLIC_URL")
+    )
+    return bool(hub and own and hub != own)
 
 
 def _tls_only(environment: Mapping[str, str]) -> dict[str, str]:

@@ -23,8 +23,16 @@ from tests.servers import free_port, jupyter_environment
 DOCS = Path(__file__).parents[2] / "docs" / "hub.md"
 SCOPE = "access:services!service=tracking"
 EXTERNAL = """
+import jupyterhub
 c.JupyterHub.services.append(
-    {{"name": "tracking", "url": "http://127.0.0.1:{port}", "api_token": "{token}", "oauth_no_confirm": True}}
+    {{
+        "name": "tracking",
+        "url": "http://127.0.0.1:{port}",
+        "api_token": "{token}",
+        "oauth_no_confirm": True,
+        # It starts when the Hub is up, which from version 6 on would wait for it for half a minute.
+        **({{"timeout": 1}} if jupyterhub.version_info >= (6,) else {{}}),
+    }}
 )
 c.JupyterHub.load_roles.append({{"name": "user", "scopes": ["self", "access:services!service=tracking"]}})
 # c.Spawner.server_token_scopes is missing: notebook servers may not use the service.

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import requests
 from playwright.sync_api import Browser
@@ -77,7 +78,8 @@ class HubLab(Lab):
         settings.write_text(json.dumps(QUIET), encoding="utf-8")
         root = f"{hub.url}/user/{user}"
         super().__init__(browser, Server(f"{root}/tracking", hub.process, hub.log), screenshots)
-        self.page.goto(f"{hub.url}/hub/login?next=%2Fhub%2Fhome")
+        home = f"{urlsplit(hub.url).path}/hub/home"
+        self.page.goto(f"{hub.url}/hub/login?next={quote(home, safe='')}")
         self.page.get_by_label("Username").fill(user)
         self.page.get_by_label("Password").fill("any")
         self.page.get_by_role("button", name="Sign in").click()

@@ -52,6 +52,15 @@ def of_notebook(uri: str, token: str) -> dict[str, str]:
     }
 
 
+def test_a_service_beside_the_hub_s_path_is_noticed(tmp_path: Path) -> None:
+    uri = f"http://127.0.0.1:{free_port()}/services/tracking"
+    told = {"JUPYTERHUB_BASE_URL": "/jhub/", "JUPYTER_TRACKING_SERVICE_URI": uri}
+    code, said = doctor(tmp_path, {**of_notebook(f"{uri}/none", "any"), **told})
+    assert code == 1
+    assert f"{uri}, and the services of this Hub are below /jhub/services/." in said
+    assert '"…/jhub/services/tracking"' in said
+
+
 def test_a_good_service_is_good(site: Site, tmp_path: Path) -> None:
     code, said = doctor(tmp_path, of_service(site))
     assert code == 0, said

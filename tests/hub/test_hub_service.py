@@ -256,6 +256,24 @@ def test_a_login_is_good_at_another_replica(site: Site) -> None:
     assert (reply.json()["user"], reply.json()["how"]) == ("jane", "cookie")
 
 
+def test_signing_out_ends_copies_of_the_cookie_also_where_the_hub_is_not_told(site: Site) -> None:
+    session = requests.Session()
+    log_in(site, session, "jane")
+    cookie = next(cookie for cookie in session.cookies if cookie.name == "service-tracking")
+    copy = {"Cookie": f"{cookie.name}={cookie.value}"}
+
+    def status(replica: str) -> int:
+        url = f"{site.replicas[replica]}/api/2.0/jupyter-tracking/whoami"
+        return requests.get(url, headers=copy, timeout=60).status_code
+
+    assert status("slow") == status("quick") == 200
+    # Without the Hub's own cookies, so that the Hub does not know which of its tokens to end.
+    left = requests.get(f"{site.replicas['slow']}/logout", headers=copy, timeout=60, allow_redirects=False)
+    assert left.headers["Location"].endswith("/hub/logout")
+    assert status("slow") == 401
+    until(lambda: status("quick") == 401, "another replica takes the copy")
+
+
 def test_neither_log_nor_output_nor_runtime_file_tells_a_token(site: Site, jane: str) -> None:
     site.whoami(jane, "quick")
     for log in site.logs.values():
@@ -279,6 +297,14 @@ def test_neither_log_nor_output_nor_runtime_file_tells_a_token(site: Site, jane:
                 "JUPYTER_TRACKING_HUB_CACHE": "3600",
             },
             "JUPYTER_TRACKING_HUB_CACHE must be between",
+        ),
+        (
+            {
+                "JUPYTERHUB_API_TOKEN": "secret-word",
+                "JUPYTERHUB_API_URL": "http://127.0.0.1:1/hub/api",
+                "JUPYTERHUB_SERVICE_URL": "https://127.0.0.1:10101",
+            },
+            "there is no certificate: set c.JupyterHub.internal_ssl",
         ),
     ],
 )

@@ -7,8 +7,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from ..config import SETTINGS, ConfigurationError
-from ..hub_environment import hub_environment
+from ..config import SETTINGS, ConfigurationError, Settings
+from ..hub_environment import HubEnvironment, hub_environment
 from .flags import add_flags, settings_of
 
 if TYPE_CHECKING:
@@ -37,17 +37,25 @@ def add_command(commands: Commands) -> None:
 def _run(given: argparse.Namespace) -> int:
     surroundings = hub_environment()
     given.auth, given.static_prefix = "hub", surroundings.prefix
+    certificate = surroundings.certificate if surroundings.tls else None
     said = {
         "host": surroundings.host,
         "port": surroundings.port,
+        # What the Hub's configuration says that people use.
+        "public_url": surroundings.public_url,
+        # Who asks is known by tokens: other clients than the Hub's proxy need no certificate.
+        "certfile": certificate.certfile if certificate else "",
+        "keyfile": certificate.keyfile if certificate else "",
         # Requests come by the Hub's name. A page that gives its own name this address gets nowhere: the
         # browser has no cookie for that name, and without a credential nothing is served.
         "allowed_hosts": "*",
     }
+    own_certificate = "certfile" in vars(given)
     for name, value in said.items():
-        if value and name not in vars(given):
+        if value and name not in vars(given) and not (name == "keyfile" and own_certificate):
             setattr(given, name, value)
     settings = settings_of(given)
+    _check_tls(surroundings, settings)
     if not settings.port:
         raise ConfigurationError(
             "The Hub's proxy must know the port: set url of the service in jupyterhub_config.py, or --port."
@@ -58,3 +66,16 @@ def _run(given: argparse.Namespace) -> int:
 
     asyncio.run(serve(settings, Mode(announced=False)))
     return 0
+
+
+def _check_tls(surroundings: HubEnvironment, settings: Settings) -> None:
+    """Whether we can speak as the Hub's proxy will.
+
+    Raises:
+        ConfigurationError: it will speak TLS, and there is no certificate.
+    """
+    if surroundings.tls and not settings.certfile:
+        raise ConfigurationError(
+            "JUPYTERHUB_SERVICE_URL begins with https://, and there is no certificate: set "
+            "c.JupyterHub.internal_ssl, by which the Hub gives one, or --certfile and --keyfile."
+        )

@@ -6,6 +6,7 @@ Each cure names the line of ``jupyterhub_config.py`` that is to be changed.
 from __future__ import annotations
 
 import json
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -59,7 +60,15 @@ def check_service(variables: Mapping[str, str]) -> Iterator[Finding]:
     except ConfigurationError as error:
         yield bad(str(error), "Run this with the environment of the service.")
         return
-    hub = _ask(surroundings.api_url)
+    try:
+        trust = _trust(surroundings)
+    except OSError as error:
+        yield bad(
+            f"The files of JUPYTERHUB_SSL_* cannot be used: {error}.",
+            "Set c.JupyterHub.internal_certs_location to an absolute path that the service can read.",
+        )
+        return
+    hub = _ask(surroundings.api_url, trust=trust)
     if hub.status != 200 or not isinstance(hub.said, dict):
         yield bad(
             f"No Hub answers at {surroundings.api_url}: {hub.message or hub.status}.",
@@ -73,13 +82,23 @@ def check_service(variables: Mapping[str, str]) -> Iterator[Finding]:
         yield look(
             f"The Hub says that it is version {version!r}.", "This is made for JupyterHub 5 and later."
         )
-    yield _own_token(surroundings)
+    yield _own_token(surroundings, trust)
     yield from _place(surroundings)
 
 
-def _own_token(surroundings: HubEnvironment) -> Finding:
+def _trust(surroundings: HubEnvironment) -> ssl.SSLContext | None:
+    """How a Hub with ``internal_ssl`` is asked."""
+    files = surroundings.certificate
+    if files is None:
+        return None
+    made = ssl.create_default_context(cafile=files.authorities)
+    made.load_cert_chain(files.certfile, files.keyfile)
+    return made
+
+
+def _own_token(surroundings: HubEnvironment, trust: ssl.SSLContext | None) -> Finding:
     """Users' names, groups and rights come with their own tokens; the service's needs no scope for that."""
-    known = _ask(f"{surroundings.api_url}/user", surroundings.api_token)
+    known = _ask(f"{surroundings.api_url}/user", surroundings.api_token, trust)
     if known.status != 200 or not isinstance(known.said, dict):
         return bad(
             f"The Hub does not know this service's token (it answers {known.status}).",
@@ -111,8 +130,13 @@ def _place(surroundings: HubEnvironment) -> Iterator[Finding]:
         )
         return
     host = f"[{surroundings.host}]" if ":" in surroundings.host else surroundings.host
-    url = f"http://{host}:{surroundings.port}{surroundings.prefix}"
-    if _ask(f"{url}/health").status == 200:
+    url = f"{'https' if surroundings.tls else 'http'}://{host}:{surroundings.port}{surroundings.prefix}"
+    own = None
+    if surroundings.tls and surroundings.certificate is not None:
+        # It is signed for the Hub's proxy, by an authority that nobody else trusts: ours is this very one.
+        own = ssl.create_default_context(cafile=surroundings.certificate.certfile)
+        own.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if _ask(f"{url}/health", trust=own).status == 200:
         yield ok(f"It answers at {url}.")
     else:
         yield look(f"It does not answer at {url}.", "Start it: jupyter tracking hub-service")
@@ -122,6 +146,7 @@ def check_notebook(variables: Mapping[str, str]) -> Iterator[Finding]:
     """What kernels and terminals of a notebook server reach, as whom, and what they hold."""
     user = variables["JUPYTERHUB_USER"]
     uri, token = variables.get("MLFLOW_TRACKING_URI", ""), variables.get("MLFLOW_TRACKING_TOKEN", "")
+    yield from _below_the_hub(variables)
     if urlsplit(uri).scheme not in {"http", "https"}:
         yield bad(
             "Nothing tells kernels where to track: MLFLOW_TRACKING_URI is not set.",
@@ -131,6 +156,17 @@ def check_notebook(variables: Mapping[str, str]) -> Iterator[Finding]:
         yield _way(uri, variables)
         yield from _identity(uri, token, user)
     yield from _held(variables)
+
+
+def _below_the_hub(variables: Mapping[str, str]) -> Iterator[Finding]:
+    """A service of another path gets no token of this Hub."""
+    uri, services = variables.get(SERVICE_URI, ""), f"{variables.get('JUPYTERHUB_BASE_URL', '/')}services/"
+    path = urlsplit(uri).path
+    if path.startswith("/services/") and not path.startswith(services):
+        yield look(
+            f"{SERVICE_URI} is {uri}, and the services of this Hub are below {services}.",
+            f"If that is one of them: {_SPAWNER.replace('/services/', services)}",
+        )
 
 
 def _way(uri: str, variables: Mapping[str, str]) -> Finding:
@@ -204,12 +240,12 @@ def _held(variables: Mapping[str, str]) -> Iterator[Finding]:
         )
 
 
-def _ask(url: str, token: str = "") -> _Answer:
+def _ask(url: str, token: str = "", trust: ssl.SSLContext | None = None) -> _Answer:
     request = urllib.request.Request(  # noqa: S310 - its scheme has been looked at
         url, headers={"Authorization": f"Bearer {token}"} if token else {}
     )
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as reply:  # noqa: S310 - the same
+        with urllib.request.urlopen(request, timeout=PATIENCE, context=trust) as reply:  # noqa: S310 - the same
             return _Answer(reply.status, _read(reply.read(2**20)))
     except urllib.error.HTTPError as error:
         with error:

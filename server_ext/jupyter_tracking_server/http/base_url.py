@@ -33,7 +33,8 @@ def base_url(request: HTTPServerRequest, root: str, public_url: str = "") -> str
     """
     relayed = _RELAYED.match(_said(request, BASE_HEADER))
     if relayed and HOST.match(relayed["host"]) and _PREFIX.match(relayed["path"]):
-        return relayed[0]
+        # A relay that leads people to us, and not to itself, takes their browser's host for ours.
+        return public_url.rstrip("/") if public_url and relayed["path"] == root else relayed[0]
     if public_url:
         return public_url.rstrip("/")
     scheme = _said(request, "X-Forwarded-Proto").lower()

@@ -60,6 +60,7 @@ class Writes(Protocol):
 
 def hub_oauth(surroundings: HubEnvironment) -> HubOAuth:
     """The Hub's own client, told all that it would else look for by itself."""
+    certificate = surroundings.certificate
     return HubOAuth(
         api_token=surroundings.api_token,
         api_url=surroundings.api_url,
@@ -67,6 +68,10 @@ def hub_oauth(surroundings: HubEnvironment) -> HubOAuth:
         hub_prefix=surroundings.base_url + "hub/",
         hub_host=surroundings.public_host,
         oauth_client_id=surroundings.client_id,
+        oauth_redirect_uri=surroundings.callback,
+        certfile=certificate.certfile if certificate else "",
+        keyfile=certificate.keyfile if certificate else "",
+        client_ca=certificate.authorities if certificate else "",
     )
 
 
@@ -99,6 +104,10 @@ class Hub:
     def recall(self, token: str) -> Caller | None:
         """The caller, if the Hub was asked a moment ago."""
         return self._recollection.find(_digest(token))
+
+    def forget(self, token: str) -> None:
+        """Ask the Hub again about a token."""
+        self._recollection.forget(_credential(_digest(token)))
 
     async def find(self, token: str) -> Caller | None:
         """Whose the token is; None if the Hub does not know it.
@@ -167,11 +176,12 @@ class Hub:
                 "c.Spawner.server_token_scopes."
             )
         if is_service:
-            return Caller(SERVICE + name, "token", credential=digest[:12])
+            return Caller(SERVICE + name, "token", credential=_credential(digest))
         if name.startswith(SERVICE):
             raise PermissionDenied(f"A user's name may not begin with {SERVICE}")
         groups = frozenset(str(group) for group in model.get("groups") or ())
-        return Caller(name, "token", credential=digest[:12], groups=groups, admin=model.get("admin") is True)
+        admin = model.get("admin") is True
+        return Caller(name, "token", credential=_credential(digest), groups=groups, admin=admin)
 
     def _note_groups(self, caller: Caller) -> None:
         """Keep in the database who is in which group, beside the request, which does not wait for it."""
@@ -236,3 +246,7 @@ class HubTokens:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _credential(digest: str) -> str:
+    return digest[:12]

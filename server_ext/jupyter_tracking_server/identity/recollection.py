@@ -35,6 +35,10 @@ class Recollection:
         self._known[key] = caller, self._clock() + trust
         return caller
 
+    def forget(self, credential: str) -> None:
+        """Believe a credential no more, in whatever spelling it was sent."""
+        self._known = {key: known for key, known in self._known.items() if known[0].credential != credential}
+
     def find(self, key: Hashable) -> Caller | None:
         """A caller that is remembered and still to be believed."""
         known = self._known.get(key)
