@@ -13,8 +13,9 @@ import pytest
 from jupyter_tracking.protocol.errors import TemporarilyUnavailable
 from jupyter_tracking_server import ledger
 from jupyter_tracking_server.ledger import Ledger
+from jupyter_tracking_server.observer import row
 from jupyter_tracking_server.store import audit
-from jupyter_tracking_server.store.audit import Entry
+from jupyter_tracking_server.store.audit import Entry, Wanted
 from jupyter_tracking_server.store.database import Database, Transaction
 
 
@@ -152,6 +153,55 @@ def test_a_full_ledger_slows_down_but_not_for_long(tmp_path: Path, monkeypatch: 
         await until(lambda: not kept.is_full)
 
     assert len(with_ledger(tmp_path, act)) == ledger.TOGETHER + 10
+
+
+RUN = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("subject", "named"),
+    [
+        ({"experiment_id": "3"}, ("3", None)),
+        ({"run_id": RUN, "path": "4/x"}, (None, RUN)),
+        ({"run_id": "a/b%"}, (None, "a/b%")),
+        ({"path": f"3/{RUN}/artifacts/a.txt"}, ("3", RUN)),
+        ({"path": f"3/{RUN}/artifacts"}, ("3", RUN)),
+        ({"artifact_path": f"3/{RUN}/artifacts", "path": "4/a.txt"}, ("3", RUN)),
+        ({"path": f"team/artifacts/{RUN}/artifacts/a"}, (None, RUN)),
+        ({"path": f"3/models/m-{RUN}/artifacts/a"}, ("3", None)),
+        ({"path": f"3/{RUN}"}, ("3", None)),
+        ({"path": "3"}, ("3", None)),
+        ({"path": f"3a/{RUN}x/artifacts"}, (None, None)),
+        ({"model_id": f"m-{RUN}", "path": "3/a"}, (None, None)),
+        ({"username": "jane"}, (None, None)),
+        ({}, (None, None)),
+    ],
+)
+def test_an_entry_is_found_by_what_its_subject_names(
+    subject: dict[str, str], named: tuple[str | None, str | None]
+) -> None:
+    found = row({"endpoint": "e", "subject": subject, "outcome": "ok"})
+    assert (found.experiment_id, found.run_id) == named
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Wanted(run_id="x"), "ix_audit_run_id"),
+        (Wanted(experiment_id="x"), "ix_audit_experiment_id"),
+        (Wanted(user="x"), "ix_audit_user_id"),
+    ],
+)
+def test_a_search_reads_no_more_than_it_finds(tmp_path: Path, wanted: Wanted, index: str) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'tracking.db'}")
+    database.migrate("mlflow-artifacts:")
+    asked: list[str] = []
+    with database.read() as tx:
+        tx.connection.connection.driver_connection.set_trace_callback(asked.append)  # type: ignore[union-attr]  # sqlite3's own
+        audit.page(tx, wanted, (5, 5), 10)
+        (plan,) = tx.driver(f"EXPLAIN QUERY PLAN {asked[0]}")
+    assert f"USING INDEX {index} " in plan[3]
+    database.close()
 
 
 def test_more_than_can_wait_goes_to_the_error_log(

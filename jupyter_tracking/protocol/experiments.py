@@ -25,7 +25,7 @@ class ExperimentTag(msgspec.Struct, frozen=True):
 class Experiment(msgspec.Struct, frozen=True, omit_defaults=True):
     """An experiment; times in milliseconds.
 
-    ``owner`` is the user within whose names its name is taken; left out where names are taken for all.
+    ``owner`` is the user within whose names its name is or was taken; left out where names are taken for all.
     """
 
     experiment_id: str

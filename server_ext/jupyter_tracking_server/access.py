@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jupyter_tracking.protocol.call import Action
-from jupyter_tracking.protocol.errors import PermissionDenied
+from jupyter_tracking.protocol.errors import PermissionDenied, ResourceDoesNotExist
 from jupyter_tracking.protocol.grants import Grant, Role, SubjectKind
 
 from .store import grants
@@ -21,7 +21,18 @@ from .store.codes import ROLE_CODE
 from .store.database import Transaction
 from .store.grants import Subject, Visible
 
-__all__ = ["ALL_SCOPES", "NEEDED", "Access", "Caller", "Denied", "How", "LinkAccess", "RoleAccess", "Scope"]
+__all__ = [
+    "ALL_SCOPES",
+    "NEEDED",
+    "Access",
+    "Caller",
+    "Concealed",
+    "Denied",
+    "How",
+    "LinkAccess",
+    "RoleAccess",
+    "Scope",
+]
 
 Scope = Literal["read", "write", "artifacts"]
 How = Literal["token", "password", "certificate", "proxy", "cookie", "open", "link"]
@@ -68,6 +79,18 @@ class Caller:
 
 class Denied(Exception):
     """The cause of a ``ResourceDoesNotExist`` of a thing that is there, but not the caller's to know of."""
+
+
+class Concealed(ResourceDoesNotExist):
+    """A thing that is not the caller's to know of is answered as if it were there and empty.
+
+    Attributes:
+        reply: that answer, as JSON.
+    """
+
+    def __init__(self, reply: bytes) -> None:
+        super().__init__("There is nothing here.")
+        self.reply = reply
 
 
 class Access:

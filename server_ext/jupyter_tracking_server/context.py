@@ -33,6 +33,8 @@ class Context:
         store_url: the ``url`` of the artifact store.
         quotas: what callers may hold.
         denied: the experiments that the caller was found not to read.
+        own_defaults: the experiment that the id 0 stood for when it was last said, by user; for the ledger.
+        fresh: the experiments that the transaction made by the way; they are gone if it fails.
     """
 
     tx: Transaction
@@ -43,6 +45,8 @@ class Context:
     store_url: str = ""
     quotas: Quotas = field(default_factory=Quotas)
     denied: list[int] = field(default_factory=list)
+    own_defaults: dict[str, int] = field(default_factory=dict)
+    fresh: list[int] = field(default_factory=list)
 
     def may(self, action: Action, experiment: int | None) -> bool:
         """Whether the caller may do ``action`` on an experiment, or on none in particular."""

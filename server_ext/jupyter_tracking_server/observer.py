@@ -8,7 +8,9 @@ outside. None has a query string, a credential or what is in a body.
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,9 @@ CLIENT_GONE = 499
 """The status, in logs alone, of a request whose client went before it was served; as nginx has it."""
 _FAULTS = (BrokenRead, StoreFull, StoreUnavailable)
 _REFUSED = frozenset({401, 403})
+# A path of the proxy begins with the experiment and holds the run, unless a location says otherwise.
+_EXPERIMENT_OF = re.compile(r"([0-9]{1,18})(?:/|$)")
+_RUN_OF = re.compile(r"(?:^|/)([0-9a-f]{32})/artifacts(?:/|$)")
 
 
 @dataclass(slots=True)
@@ -68,6 +73,9 @@ class Observer:
         metrics: the counters.
         ledger: the audit in the database, if one is kept.
         audits: whether there is an audit of any kind, so that subjects are worth the work of finding them.
+
+    Args:
+        own_defaults: what the experiment id 0 stands for, by user, if it does not mean itself.
     """
 
     def __init__(
@@ -76,8 +84,10 @@ class Observer:
         access: Journal | None = None,
         audit: Journal | None = None,
         ledger: Ledger | None = None,
+        own_defaults: Mapping[str, int] | None = None,
     ) -> None:
         self.metrics = metrics
+        self._own_defaults = {} if own_defaults is None else own_defaults
         self.ledger = ledger
         self._access = access
         self._audit = audit
@@ -90,11 +100,19 @@ class Observer:
             self._access.write(_access(exchange))
         refused = exchange.status in _REFUSED or exchange.denied
         if self.audits and (refused or exchange.action is not None):
-            entry = _audit(exchange, refused)
+            entry = _audit(exchange, refused, self._meant(exchange))
             if self._audit is not None:
                 self._audit.write(entry)
             if self.ledger is not None and exchange.caller is not None:
                 self.ledger.add(row(entry))
+
+    def _meant(self, exchange: Exchange) -> dict[str, str]:
+        """The subject, with the experiment that the id 0 stands for in the place of 0."""
+        subject, caller = exchange.subject, exchange.caller
+        said = subject.get("experiment_id", "")
+        if caller is None or not said or said.strip("0") or caller.user not in self._own_defaults:
+            return subject
+        return {**subject, "experiment_id": str(self._own_defaults[caller.user])}
 
     async def brake(self) -> None:
         """Before a request that is audited: let the ledger catch up, if it must."""
@@ -143,6 +161,7 @@ def row(entry: dict[str, Any], at: int | None = None) -> Entry:
         entry: the line.
         at: when it happened, in milliseconds since the epoch; by default now.
     """
+    experiment_id, run_id = _named(entry["subject"])
     return Entry(
         at=time.time_ns() // 1_000_000 if at is None else at,
         user_id=entry.get("user") or "",
@@ -156,7 +175,20 @@ def row(entry: dict[str, Any], at: int | None = None) -> Entry:
         status=entry.get("status") or 0,
         received=entry.get("received") or 0,
         sent=entry.get("sent") or 0,
+        experiment_id=experiment_id,
+        run_id=run_id,
     )
+
+
+def _named(subject: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """The experiment and the run that a subject names, or an artifact's path does; None for none."""
+    experiment, run = subject.get("experiment_id"), subject.get("run_id")
+    path = subject.get("artifact_path") or subject.get("path") or ""
+    if experiment or run or "model_id" in subject:
+        # Then a path, if there is one, is that of an artifact in the run or model.
+        return experiment, run
+    found, ran = _EXPERIMENT_OF.match(path), _RUN_OF.search(path)
+    return found and found[1], ran and ran[1]
 
 
 def _who(exchange: Exchange) -> dict[str, object]:
@@ -179,13 +211,13 @@ def _access(exchange: Exchange) -> dict[str, object]:
     }
 
 
-def _audit(exchange: Exchange, refused: bool) -> dict[str, object]:
+def _audit(exchange: Exchange, refused: bool, subject: Mapping[str, str]) -> dict[str, object]:
     outcome = "refused" if refused else "ok" if exchange.status < 400 else "failed"
     return {
         **_who(exchange),
         "endpoint": exchange.endpoint,
         "method": exchange.method,
-        "subject": exchange.subject,
+        "subject": subject,
         "outcome": outcome,
         "status": exchange.status,
         "received": exchange.received,

@@ -83,11 +83,13 @@ class Server:
         self.settings = settings
         self.user = user
         self.access = RoleAccess(settings.new_experiments) if settings.has_rights else Access()
+        self._own_defaults: dict[str, int] = {}
         self.observer = Observer(
             Metrics(),
             open_journal(settings.access_log, "--access-log"),
             open_journal(settings.audit_log, "--audit-log"),
             Ledger(self.write) if settings.keeps_ledger else None,
+            self._own_defaults,
         )
         self.quotas = Quotas()
         self.schedule = Schedule()
@@ -252,6 +254,7 @@ class Server:
             now,
             store_url=self._artifacts.url,
             quotas=self.quotas,
+            own_defaults=self._own_defaults,
         )
 
 

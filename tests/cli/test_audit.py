@@ -11,6 +11,7 @@ import pytest
 
 from jupyter_tracking_server import ledger_file
 from jupyter_tracking_server.cli import main
+from jupyter_tracking_server.observer import row
 from jupyter_tracking_server.store import audit
 from jupyter_tracking_server.store.audit import Entry
 from jupyter_tracking_server.store.database import Database
@@ -19,13 +20,14 @@ NOW = int(time.time() * 1000)
 DAY = 86_400_000
 
 
+RUN, OTHER_RUN = "1" * 32, "2" * 32
+
+
 def entry(
-    days: float, user: str = "jane", path: str = "3/run1/artifacts/a.txt", outcome: str = "ok"
+    days: float, user: str = "jane", path: str = f"3/{RUN}/artifacts/a.txt", outcome: str = "ok"
 ) -> Entry:
-    subject = json.dumps({"path": path}, separators=(",", ":"))
-    return Entry(
-        int(NOW - days * DAY), user, "token", "c0", "::1", "artifact", "GET", subject, outcome, 200, 0, 12
-    )
+    line = {"user": user, "how": "token", "peer": "::1", "endpoint": "artifact", "method": "GET"}
+    return row({**line, "subject": {"path": path}, "outcome": outcome, "status": 200}, int(NOW - days * DAY))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -69,7 +71,7 @@ def shell(uri: str, capsys: pytest.CaptureFixture[str]) -> Shell:
         uri,
         [
             entry(40, "old"),
-            entry(3, "joe", "4/run_2/artifacts", "refused"),
+            entry(3, "joe", f"4/{OTHER_RUN}/artifacts", "refused"),
             entry(20, "late"),
             entry(1, "jim", "bad\x1b[2Jname\n"),
             entry(2, "100%"),
@@ -86,9 +88,9 @@ def test_the_newest_come_first_and_only_what_is_wanted(shell: Shell) -> None:
     assert shell.users("--since", "60h", "--until", "36h") == ["100%"]
     assert shell.users("--since", "2000-01-31", "--until", "30d") == ["old"]
     assert shell.users("--outcome", "refused") == ["joe"]
-    assert shell.users("--run-id", "run1") == ["100%", "late", "old"]
-    assert shell.users("--run-id", "run_2") == ["joe"]
-    assert shell.users("--run-id", "run_1") == []
+    assert shell.users("--run-id", RUN) == ["100%", "late", "old"]
+    assert shell.users("--run-id", OTHER_RUN) == ["joe"]
+    assert shell.users("--run-id", "_" * 32) == []
     assert shell.users("--experiment-id", "4") == ["joe"]
     assert shell.users("--endpoint", "delete_run") == []
 
@@ -99,7 +101,7 @@ def test_people_get_a_table_that_nobody_can_forge(shell: Shell) -> None:
     assert (code, len(lines)) == (0, 5)
     assert "\x1b" not in out
     assert lines[0].split()[1:5] == ["jim", "ok", "artifact", "::1"]
-    assert lines[2].endswith("path=4/run_2/artifacts")
+    assert lines[2].endswith(f"path=4/{OTHER_RUN}/artifacts")
 
 
 def test_what_is_old_is_exported_and_then_removed(

@@ -95,6 +95,22 @@ def test_who_leaves_hands_over(site: Site, commands: Accounts) -> None:
     assert site.call(gone, "experiments/search", {}) == {}
 
 
+def test_who_leaves_has_no_link_any_more(site: Site, commands: Accounts) -> None:
+    gone, heir = join(site), join(site)
+    run = site.call(gone, "runs/create", {})["run"]["info"]["run_id"]
+
+    def shared(who: str) -> str:
+        url: str = site.call(who, f"{OURS}/share-links/create", {"run_id": run})["share_link"]["url"]
+        return url.removeprefix(site.url)
+
+    links = [shared(gone), shared(gone)]
+    assert [site.send("anonymous", "GET", link).status for link in links] == [200, 200]
+    printed = commands.must("rights", "transfer", gone, heir)
+    assert printed.endswith(f"2 share links that {gone} made have ended.\n")
+    assert [site.send("anonymous", "GET", link).status for link in links] == [404, 404]
+    assert site.send("anonymous", "GET", shared(heir)).status == 200
+
+
 def test_a_later_user_of_the_same_name_starts_afresh(site: Site, commands: Accounts) -> None:
     name = join(site)
     before = site.call(name, "runs/create", {})["run"]["info"]["experiment_id"]

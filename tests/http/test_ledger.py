@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.http.rights_scene import OURS, PROXY, Site, Things, make_things
-from tests.http.rights_site import command, start_site
+from tests.http.rights_scene import API, OURS, PROXY, Site, Things, make_things
+from tests.http.rights_site import command, join, start_site
 from tests.servers import Postgres
 
 Entry = dict[str, Any]
@@ -143,6 +143,84 @@ def test_what_is_missing_is_no_refusal(site: Site) -> None:
     assert site.send("owner", "GET", f"/api/2.0/mlflow/runs/get?run_id={run}").status == 404
     (entry,) = wait_for(site, 1, run_id=run)
     assert (entry["outcome"], entry["endpoint"]) == ("failed", "delete_run")
+
+
+def test_parts_of_an_upload_are_found_by_run(site: Site) -> None:
+    made = make_things(site)
+    (part,) = wait_for(site, 1, run_id=made.run, endpoint="artifact_part")
+    key = f"{made.root}/big.bin"
+    assert part["subject"] == {"upload_id": made.upload, "part_number": "1", "path": key}
+    assert part["user"] == "owner"
+    (begun,) = wait_for(site, 1, run_id=made.run, endpoint="create_multipart_upload")
+    assert begun in search(site, experiment_id=made.experiment)
+
+
+def test_a_listing_that_hides_what_is_there_is_in_it(site: Site, things: Things) -> None:
+    run = new_run(site, things)
+    root = f"{things.experiment}/{run}/artifacts"
+    assert site.send("owner", "PUT", f"{PROXY}/artifacts/{root}/folder/a.txt", b"12345").status == 200
+    for folder in (root, f"{root}/folder", "987654321/x/artifacts"):
+        answer = site.send("stranger", "GET", f"{PROXY}/artifacts?path={folder}")
+        assert (answer.status, answer.body) == (200, b"{}")
+    found = wait_for(site, 2, run_id=run, outcome="refused")
+    assert [(e["user"], e["endpoint"], e["status"], e["subject"]) for e in reversed(found)] == [
+        ("stranger", "list_proxy_artifacts", 200, {"path": root}),
+        ("stranger", "list_proxy_artifacts", 200, {"path": f"{root}/folder"}),
+    ]
+    assert found[0] in search(site, experiment_id=things.experiment, outcome="refused")
+
+
+def test_the_experiment_0_is_called_what_it_stands_for(site: Site) -> None:
+    who, other = join(site), join(site)
+    quota = {"kind": "user", "name": who, "max_runs": 0}
+    site.call("admin", f"{OURS}/quotas/set", quota)
+    new = {"experiment_id": "0"}
+    # What was made for a run that was refused is gone.
+    assert site.send(who, "POST", f"{API}/runs/create", new).status == 403
+    site.call("admin", f"{OURS}/quotas/set", {**quota, "max_runs": 9})
+    deadline = time.monotonic() + 30
+    while (answer := site.send(who, "POST", f"{API}/runs/create", new)).status == 403:
+        assert time.monotonic() < deadline, answer
+    number = answer.json()["run"]["info"]["experiment_id"]
+    theirs = site.call(other, "runs/create", {})["run"]["info"]["experiment_id"]
+    grant = {**new, "kind": "group", "name": "lab"}
+    permission = {"resource_type": "experiment", "resource_id": "0", "username": other, "permission": "READ"}
+    for path, body in (
+        (f"{API}/experiments/set-experiment-tag", {**new, "key": "k", "value": "v"}),
+        (f"{API}/experiments/set-experiment-tag", {"experiment_id": "00", "key": "k", "value": "v"}),
+        (f"{API}/users/permissions/grant", permission),
+        (f"{OURS}/grants/set", {**grant, "role": "reader"}),
+        (f"{OURS}/grants/remove", grant),
+        (f"{API}/experiments/delete", new),
+    ):
+        site.call(who, path, body)
+    found = wait_for(site, 7, user=who, experiment_id=number)
+    assert [e["endpoint"] for e in reversed(found)] == [
+        "create_run",
+        "set_experiment_tag",
+        "set_experiment_tag",
+        "grant_user_permission",
+        "set_grant",
+        "remove_grant",
+        "delete_experiment",
+    ]
+    assert {e["subject"]["experiment_id"] for e in found} == {number}
+    assert {e["subject"]["experiment_id"] for e in search(site, user=who, outcome="refused")} == {"0"}
+    assert search(site, user=other, experiment_id=number) == []
+    assert search(site, user=other, experiment_id=theirs) != []
+
+
+def test_who_has_a_role_in_the_experiment_0_means_that(site: Site) -> None:
+    who = join(site)
+    number = site.call(who, "runs/create", {})["run"]["info"]["experiment_id"]
+    give = ("rights", "set", "0", "--user", who, "--role", "editor")
+    assert command(site.database, *give)[0] == 0
+    tag = {"experiment_id": "0", "key": "k", "value": "v"}
+    site.call(who, "experiments/set-experiment-tag", tag)
+    assert command(site.database, "rights", "remove", "0", "--user", who)[0] == 0
+    (entry,) = wait_for(site, 1, user=who, endpoint="set_experiment_tag")
+    assert entry["subject"] == {"experiment_id": "0", "key": "k"}
+    assert number != "0"
 
 
 def test_strangers_cannot_fill_it(site: Site, things: Things) -> None:

@@ -220,6 +220,15 @@ def test_a_user_without_a_usable_name_is_told_so(scene: Scene) -> None:
     assert "--oidc-user-claim" in alert(answer)
 
 
+def test_signing_out_ends_copies_of_the_cookie(scene: Scene) -> None:
+    visitor, _ = scene.sign_in("ann")
+    copy = scene.visitor()
+    copy.session.cookies.update(visitor.session.cookies)
+    assert copy.whoami().json()["how"] == "cookie"
+    assert visitor.post("/logout", visitor.fields("/logout")).status_code == 200
+    assert copy.whoami().status_code == 401
+
+
 def test_an_account_with_a_password_is_nobody_elses(scene: Scene) -> None:
     make_user(scene.database, "carol")
     scene.provider.tamper(preferred_username="carol")

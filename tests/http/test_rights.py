@@ -235,6 +235,47 @@ def test_names_are_taken_for_each_user_apart(site: Site) -> None:
     site.call(first, "experiments/create", {"name": "third"})
 
 
+def lose(site: Site, who: str, number: str) -> None:
+    """Let somebody else own an experiment of ``who``, and nobody but them know of it."""
+    grant = {"experiment_id": number, "kind": "user"}
+    site.call(who, f"{OURS}/grants/set", {**grant, "name": "owner", "role": "owner"})
+    site.call("owner", f"{OURS}/grants/remove", {**grant, "name": who})
+
+
+def test_a_name_is_free_again_for_who_has_no_role_in_its_experiment_any_more(site: Site) -> None:
+    who = join(site, "crew")
+    before = {name: site.call(who, "experiments/create", {"name": name})["experiment_id"] for name in "abc"}
+    before["Default"] = site.call(who, "runs/create", {})["run"]["info"]["experiment_id"]
+    for number in before.values():
+        lose(site, who, number)
+    # By a group, it is still theirs.
+    crew = {"experiment_id": before["c"], "kind": "group", "name": "crew"}
+    site.call("owner", f"{OURS}/grants/set", {**crew, "role": "reader"})
+    assert refusal(site, who, "experiments/create", {"name": "c"})[1] == "RESOURCE_ALREADY_EXISTS"
+    site.call("owner", f"{OURS}/grants/remove", crew)
+    assert site.call(who, "runs/search", {"experiment_ids": ["0"]}) == {}
+    after = {name: site.call(who, "experiments/create", {"name": name})["experiment_id"] for name in "ac"}
+    site.call(who, "experiments/update", {"experiment_id": after["a"], "new_name": "b"})
+    site.call(who, "experiments/update", {"experiment_id": after["a"], "new_name": "a"})
+    after["Default"] = site.call(who, "runs/create", {})["run"]["info"]["experiment_id"]
+    assert not set(before.values()) & set(after.values())
+    for name, number in after.items():
+        found = site.call(who, f"experiments/get-by-name?experiment_name={name}", None, "GET")["experiment"]
+        assert (found["experiment_id"], found["owner"]) == (number, who)
+    for name, number in before.items():
+        kept = site.call("owner", f"experiments/get?experiment_id={number}", None, "GET")["experiment"]
+        assert (kept["name"], kept["owner"]) == (name, who)
+
+
+def test_an_administrator_gets_the_name_back_as_well(site: Site) -> None:
+    """They may read what they have no role in, but not by its name."""
+    name = "given away"
+    number = site.call("admin", "experiments/create", {"name": name})["experiment_id"]
+    lose(site, "admin", number)
+    assert site.call("admin", "experiments/create", {"name": name})["experiment_id"] != number
+    assert refusal(site, "admin", "experiments/create", {"name": name})[1] == "RESOURCE_ALREADY_EXISTS"
+
+
 def test_a_role_that_was_taken_away_is_gone_with_the_next_request(site: Site, things: Things) -> None:
     path = f"runs/get?run_id={things.run}"
     site.call("editor", path, None, "GET")

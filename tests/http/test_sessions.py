@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from jupyter_tracking_server.http.page import next_page
 from jupyter_tracking_server.identity.recollection import TRUST, Recollection
 from jupyter_tracking_server.identity.sealed import Seal
-from jupyter_tracking_server.identity.sessions import LONGEST, Session, SessionCookies
+from jupyter_tracking_server.identity.sessions import LONGEST, SKEW, Session, SessionCookies
 from jupyter_tracking_server.store import memberships, users
 from jupyter_tracking_server.store.database import Database, Transaction
 from jupyter_tracking_server.store.users import Account
@@ -90,12 +91,41 @@ def test_too_many_wrong_passwords_are_told(place: Place) -> None:
     assert not any("<b>flood" in text for text in texts)
 
 
-def test_signing_out_forgets_the_session(owner: Visitor) -> None:
+def test_signing_out_ends_the_session_on_all_replicas(place: Place, owner: Visitor, tmp_path: Path) -> None:
+    copy, elsewhere = place.visitor(), place.visitor()
+    copy.session.cookies.update(owner.session.cookies)
+    elsewhere.sign_in("owner")
+    assert copy.whoami().status_code == 200
     answer = owner.post("/logout", owner.fields("/logout"))
     assert answer.status_code == 200
+    assert ">owner<" not in answer.text
     assert owner.session_cookie == ""
     assert owner.whoami().status_code == 401
     assert owner.get("/logout").headers["Location"] == "/login?next=%2Flogout"
+    assert copy.whoami().status_code == 401
+    assert elsewhere.whoami().status_code == 200
+    with start_standalone(tmp_path, backend=place.database, auth="users") as replica:
+        copy.url = replica.url
+        assert copy.whoami().status_code == 401
+        elsewhere.url = replica.url
+        assert elsewhere.whoami().status_code == 200
+
+
+def test_who_signed_out_is_in_the_ledger(tmp_path: Path) -> None:
+    with start_site(tmp_path) as site:
+        set_password(site.database, "owner")
+        visitor = Visitor(site.url)
+        visitor.sign_in("owner")
+        visitor.post("/logout", visitor.fields("/logout"))
+        database = site.database
+    # What the server still had to write is written when it ends.
+    code, printed = command(database, "audit", "--user", "owner", "--json")
+    out, into = (json.loads(line) for line in printed.splitlines()[:2])
+    assert code == 0
+    assert [(one["endpoint"], one["outcome"], one["how"]) for one in (into, out)] == [
+        ("login", "ok", "password"),
+        ("logout", "ok", "cookie"),
+    ]
 
 
 def test_another_replica_takes_the_session_and_knows_when_the_account_is_gone(
@@ -351,6 +381,10 @@ class Book:
         """The cookie of a new session."""
         return asyncio.run(self.sessions.begin(user))
 
+    def end(self, value: str) -> None:
+        """Sign out with the cookie."""
+        asyncio.run(self.sessions.end(sender(Cookie=f"session={value}")))
+
     def known(self, value: str) -> str:
         """The user with the cookie, with groups, and a star if an administrator; "" for nobody."""
         caller = asyncio.run(self.sessions.identify(sender(Cookie=f"other=1; session={value}")))
@@ -361,7 +395,7 @@ class Book:
         )
 
 
-async def _awaited(value: Awaitable[object]) -> object:
+async def _awaited(value: Awaitable[T]) -> T:
     return await value
 
 
@@ -396,6 +430,40 @@ def test_a_new_password_or_a_new_account_of_that_name_ends_sessions(book: Book) 
     book.clock.now += TRUST
     assert book.known(value) == ""
     assert book.begin("nobody") == ""
+
+
+def test_who_signs_out_ends_all_copies_of_the_cookie_and_no_other_session(book: Book) -> None:
+    value, other = book.begin("ann"), book.begin("ann")
+    # What decodes to the same is the same cookie.
+    copies = [value, f"{value[:9]}.{value[9:]}"]
+    replica = Book(book.people)
+    for copy in copies:
+        book.known(copy)
+    assert (book.known(value), replica.known(value)) == ("ann", "ann")
+    book.end(value)
+    assert [book.known(copy) for copy in copies] == ["", ""]
+    replica.clock.now += TRUST
+    assert [replica.known(copy) for copy in copies] == ["", ""]
+    assert (book.known(other), replica.known(other)) == ("ann", "ann")
+    book.end(value)
+    book.end("no session")
+
+
+def test_what_is_known_of_ended_sessions_goes_when_they_would_be_over(book: Book) -> None:
+    def kept() -> int:
+        asked = book.people.read(lambda tx: tx.driver("SELECT id FROM ended_sessions"))
+        return len(asyncio.run(_awaited(asked)))
+
+    for _ in range(3):
+        book.end(book.begin("ann"))
+    assert kept() == 3
+    book.clock.now += LONGEST
+    book.end(book.begin("ann"))
+    # The clock of another replica may be behind.
+    assert kept() == 4
+    book.clock.now += SKEW
+    book.end(book.begin("ann"))
+    assert kept() == 2
 
 
 def test_a_session_lasts_half_a_day(book: Book) -> None:

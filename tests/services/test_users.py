@@ -274,6 +274,23 @@ def test_a_removed_user_makes_no_token_in_the_seconds_that_are_left(site: Site) 
     assert verdict(caught) == (401, "UNAUTHENTICATED")
 
 
+@pytest.mark.parametrize("by", ["call", "command"])
+def test_a_removed_user_leaves_no_open_link_and_no_quota(site: Site, by: str) -> None:
+    name, api = site.member()
+    root, run = site.by("root"), api.run(api.experiment())
+    urls = [own(api, "share-links/create", run_id=run)["share_link"]["url"] for _ in range(2)]  # type: ignore[index]  # JSON
+    own(root, "quotas/set", kind="user", name=name, max_runs=3)
+    assert [requests.get(url, timeout=60).status_code for url in urls] == [200, 200]
+    if by == "call":
+        root.post("users/delete", "DELETE", username=name)
+    else:
+        site.accounts.must("user", "delete", name)
+    assert [requests.get(url, timeout=60).status_code for url in urls] == [404, 404]
+    listed = root.get("usage/list", OWN, kind="user", max_results=1000)["usage"]
+    # What they logged is still counted.
+    assert [(one["runs"], one.get("max_runs")) for one in listed if one["name"] == name] == [(1, None)]
+
+
 def test_a_server_without_accounts_says_so(api: Api) -> None:
     for ask in (
         lambda: api.get("users/current"),

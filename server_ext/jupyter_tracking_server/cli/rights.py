@@ -48,7 +48,7 @@ def add_command(commands: Commands) -> None:
         "transfer",
         help="give all roles and experiments of a user to another",
         description="For people who leave. Runs keep the name of who made them. An experiment of a name that "
-        "the other user has already gets a new one.",
+        "the other user has already gets a new one. Share links that the user made end.",
     )
     transfer.add_argument("user")
     transfer.add_argument("heir")
@@ -104,23 +104,28 @@ def _remove(given: argparse.Namespace) -> int:
 
 
 def _transfer(given: argparse.Namespace) -> int:
-    from ..store import experiments, grants  # noqa: PLC0415 - help needs no database
+    from ..store import experiments, grants, share_links  # noqa: PLC0415 - help needs no database
 
     for name in (given.user, given.heir):
         _check(name)
     if given.user == given.heir:
         raise ConfigurationError("These are the same user.")
 
-    def work(tx: Transaction) -> tuple[int, list[tuple[str, str]]]:
-        return grants.transfer(tx, given.user, given.heir), experiments.hand_over(tx, given.user, given.heir)
+    def work(tx: Transaction) -> tuple[int, list[tuple[str, str]], int]:
+        roles = grants.transfer(tx, given.user, given.heir)
+        moved = experiments.hand_over(tx, given.user, given.heir)
+        return roles, moved, share_links.remove_made_by(tx, given.user)
 
-    roles, moved = changed(settings_of(given), work, "transfer_rights", user=given.user, heir=given.heir)
+    told = {"user": given.user, "heir": given.heir}
+    roles, moved, links = changed(settings_of(given), work, "transfer_rights", **told)
     for old, new in moved:
         if old != new:
             print(f"{old!r} is called {new!r} now.")
     print(
         f"{given.heir} has {roles} roles of {given.user}, and {len(moved)} experiments under their own name."
     )
+    if links:
+        print(f"{links} share links that {given.user} made have ended.")
     return 0
 
 

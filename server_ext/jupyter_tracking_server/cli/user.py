@@ -56,7 +56,9 @@ def add_command(commands: Commands) -> None:
     admin.add_argument("name")
     admin.add_argument("--revoke", action="store_true", help="no longer one")
     admin.set_defaults(run=_admin)
-    delete = below.add_parser("delete", help="remove an account with its tokens, groups and roles")
+    delete = below.add_parser(
+        "delete", help="remove an account with its tokens, groups, roles, quota and share links"
+    )
     delete.add_argument("name")
     delete.set_defaults(run=_delete)
     listing = below.add_parser("list", help="print the accounts")

@@ -38,6 +38,7 @@ class PartHandler(BodyHandler):
         if self.announced is None:
             raise InvalidParameterValue("Send a part with a Content-Length, not in chunks.")
         self._open, self.room = await artifact_uploads.find_open(context, upload_id)
+        self.subject["path"] = self._open.terms.key
         self._known_caller = Caller(self._open.terms.user_id, "link", frozenset())
         self.check_size(self.announced)
         return await artifact_uploads.open_part(context, self._open, int(number), self.announced)

@@ -61,6 +61,9 @@ def is_refusal(error: BaseException) -> bool:
 def subject_of(request: Any) -> dict[str, str]:
     """What a request is about."""
     found = {name: _plain(getattr(request, name, None)) for name in _IDS}
+    if getattr(request, "resource_type", "") == "experiment":
+        # As MLflow's client for permissions calls it.
+        found["experiment_id"] = _plain(request.resource_id)
     return {name: value for name, value in found.items() if value}
 
 

@@ -10,6 +10,7 @@ from tornado.web import HTTPError
 
 from jupyter_tracking.protocol.errors import TrackingError
 
+from ..access import Concealed
 from .audited import audited, is_refusal, made_by, subject_of
 from .handler import Front, TrackingHandler
 from .incoming import BODY_TIMEOUT, DRAIN, SLICE, Incoming, announced
@@ -75,6 +76,10 @@ class CallHandler(TrackingHandler):
             body = await self.front.server.run(
                 incoming.call, self.caller, request, self.front.base_url(self.request)
             )
+        except Concealed as error:
+            self.note_error(error)
+            self.subject = subject_of(request)
+            body = error.reply
         except TrackingError as error:
             if self.front.server.observer.audits and is_refusal(error):
                 self.subject = subject_of(request)

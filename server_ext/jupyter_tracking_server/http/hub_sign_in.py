@@ -57,7 +57,7 @@ class HubLogin:
     def __init__(self, server: Server, surroundings: HubEnvironment | None = None) -> None:
         self.surroundings = surroundings or hub_environment()
         self.hub = Hub(self.surroundings, server)
-        self.cookies = HubCookies(self.hub, self.surroundings)
+        self.cookies = HubCookies(self.hub, self.surroundings, server)
         self.seal = hub_seal(self.surroundings, "logins")
         self.authenticator = Chain([HubTokens(self.hub), self.cookies])
         more: dict[str, Any] = {"login": self}
@@ -165,11 +165,12 @@ class CallbackHandler(LoginPage):
 
 
 class LogoutHandler(LoginPage):
-    """Lets a browser forget us, and sends it to the Hub, which ends its session."""
+    """Ends a browser's session with us, and sends it to the Hub, which ends its own."""
 
     endpoint = "logout"
 
     async def get(self) -> None:
         """Do it."""
+        await self.login.cookies.end(self.request)
         self.drop(self.login.cookies.name)
         self.redirect(f"{self.login.surroundings.public_host}{self.login.surroundings.base_url}hub/logout")

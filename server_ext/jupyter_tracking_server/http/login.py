@@ -162,11 +162,12 @@ class LogoutHandler(LoginPage):
             await self.show("logout", "Sign out", proof=self.logins.cookies.proof(self))
 
     async def post(self) -> None:
-        """Let the browser forget its session; it need not have one."""
+        """End the browser's session, also for who has a copy of its cookie; it need not have one."""
         self.form()
         caller: Caller | None = await self.identify("read")
+        self._known_caller = caller
         self.subject = {"user": caller.user if caller else ""}
         self.audited = "write"
-        self.logins.cookies.end_session(self)
-        text = "This browser has forgotten you."
-        await self.show("message", "Signed out", text=text)
+        await self.logins.cookies.end_session(self, self.logins.sessions)
+        text = "The session is over, and this browser has forgotten you."
+        await self.show("message", "Signed out", text=text, user=None)

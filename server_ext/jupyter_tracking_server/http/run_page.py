@@ -1,6 +1,7 @@
-"""The page of one run: for its readers, and for whom it is shared with.
+"""The page of one run, for those who may read its experiment.
 
-Who makes the page says where its links lead (``Links``); what is on it is the same for all.
+What a share link shows of a run is another page (``share_page.py``): it leaves out who ran it and what
+clients write by themselves, and stands alone, without the style sheet and the addresses of the server.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from jupyter_tracking.protocol.artifacts import ArtifactList
 from jupyter_tracking.protocol.runs import Run
 
-__all__ = ["FileLink", "Link", "Links", "RunPage", "number_text", "run_page"]
+__all__ = ["FileLink", "Link", "Links", "RunPage", "number_text", "rows", "run_page"]
 
 OWN_TAGS = "mlflow."
 """What the names of tags begin with that clients set for themselves."""
@@ -45,12 +46,12 @@ class Links:
     Attributes:
         page: from a folder's path and a page token, or "", to this page.
         file: from an artifact's path to its download.
-        above: to what the run belongs to; None where the reader knows nothing of it.
+        above: to the run's experiment.
     """
 
     page: Callable[[str, str], str]
     file: Callable[[str], str]
-    above: Link | None = None
+    above: Link
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class RunPage:
     """
 
     run: Run
-    above: Link | None
+    above: Link
     folders: Sequence[Link]
     files: Sequence[FileLink]
     more: str = ""
@@ -76,9 +77,9 @@ class RunPage:
         data = self.run.data
         tags = [tag for tag in data.tags if not tag.key.startswith(OWN_TAGS) or tag.key in SHOWN_TAGS]
         return [
-            ("Params", _rows((item.key, item.value) for item in data.params)),
-            ("Metrics", _rows((item.key, number_text(item.value)) for item in data.metrics)),
-            ("Tags", _rows((item.key, item.value) for item in tags)),
+            ("Params", rows((item.key, item.value) for item in data.params)),
+            ("Metrics", rows((item.key, number_text(item.value)) for item in data.metrics)),
+            ("Tags", rows((item.key, item.value) for item in tags)),
         ]
 
 
@@ -106,7 +107,8 @@ def run_page(run: Run, folder: str, found: ArtifactList | str, links: Links) -> 
     return RunPage(run, links.above, folders, files, more)
 
 
-def _rows(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def rows(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Keys and values for a table, sorted, and not too many."""
     found = sorted(pairs)
     left = len(found) - MOST_ROWS
     return [*found[:MOST_ROWS], ("…", f"and {left:,} more")] if left > 0 else found

@@ -61,8 +61,13 @@ class Cookies:
         """Let the browser be this user's from now on."""
         self._set(handler, "session", await sessions.begin(user), LONGEST)
 
-    def end_session(self, handler: TrackingHandler) -> None:
-        """Let the browser forget it."""
+    async def end_session(self, handler: TrackingHandler, sessions: SessionCookies) -> None:
+        """Let the session be over, and the browser forget it.
+
+        Raises:
+            TemporarilyUnavailable: the database does not answer; nothing has changed.
+        """
+        await sessions.end(handler.request)
         self._set(handler, "session", "", gone=True)
 
     def visit(self, handler: TrackingHandler) -> str:

@@ -14,7 +14,7 @@ from jupyter_tracking.protocol.runs import Run
 
 from ..sizes import show_size
 from .page import moment
-from .run_page import number_text
+from .run_page import number_text, rows
 
 __all__ = ["MISSING", "POLICY", "Folder", "folder_page", "run_page"]
 
@@ -114,9 +114,9 @@ def _address(folder: Folder, path: str) -> str:
     return f"{folder.top}/artifacts{'/' if inner else ''}{quote(inner)}"
 
 
-def _table(title: str, rows: Iterable[tuple[str, str]]) -> str:
+def _table(title: str, pairs: Iterable[tuple[str, str]]) -> str:
     lines = [
-        f'<tr><th scope="row">{escape(key)}</th><td>{escape(value)}</td></tr>' for key, value in sorted(rows)
+        f'<tr><th scope="row">{escape(key)}</th><td>{escape(value)}</td></tr>' for key, value in rows(pairs)
     ]
     return f"<h2>{title}</h2><table>{''.join(lines)}</table>" if lines else ""
 

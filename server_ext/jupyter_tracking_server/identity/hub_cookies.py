@@ -5,11 +5,16 @@ All replicas of the service open it, as the key comes from the token by which th
 On a Hub without subdomains, pages of other users' servers have our origin: a browser lets their scripts send
 requests to us with this cookie, and read the replies. So the cookie is good for opening pages and files in a
 window (``GET`` and ``navigate``), and for nothing that a script can send or that changes anything.
+
+Who signs out of the Hub ends the Hub's tokens of that login, if the Hub still knows it. Who signs out here is
+noted in the database besides, so that a copy of the cookie is worth nothing in either case.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -17,10 +22,12 @@ from jupyter_tracking.protocol.errors import PermissionDenied
 
 from ..access import Caller
 from ..hub_environment import HubEnvironment
+from ..store import ended_sessions
 from .base import Sender
 from .hub import Hub
+from .people import People
 from .sealed import Seal
-from .sessions import cookie
+from .sessions import SKEW, cookie
 
 __all__ = ["LONGEST", "HubCookies", "hub_seal"]
 
@@ -32,6 +39,11 @@ _FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 class _Session(msgspec.Struct, frozen=True):
     token: str
 
+    @property
+    def id(self) -> str:
+        """Tells sessions apart, and opens nothing: the Hub gives each login a token of its own."""
+        return hashlib.sha256(self.token.encode()).hexdigest()
+
 
 class HubCookies:
     """Makes the cookie's value when a browser has logged in, and takes it from then on.
@@ -40,14 +52,29 @@ class HubCookies:
         name: of the cookie.
     """
 
-    def __init__(self, hub: Hub, surroundings: HubEnvironment) -> None:
+    def __init__(self, hub: Hub, surroundings: HubEnvironment, people: People) -> None:
         self.name = surroundings.client_id
         self._hub = hub
+        self._people = people
         self._seal = hub_seal(surroundings, "sessions")
 
     def begin(self, token: str) -> str:
         """The cookie's value for the browser to which the Hub gave this token."""
         return self._seal.seal(_Session(token))
+
+    async def end(self, sender: Sender) -> None:
+        """Let the session of a browser be over: here at once, elsewhere when the Hub is asked again.
+
+        Raises:
+            TemporarilyUnavailable: the database does not answer; the session goes on.
+        """
+        opened = self._seal.open(_Session, cookie(sender, self.name), LONGEST)
+        if opened is None:
+            return
+        session, left = opened
+        until, now = self._seal.ends(left + SKEW), self._seal.ends(0)
+        await self._people.write(partial(ended_sessions.add, session=session.id, until=until, now=now))
+        self._hub.forget(session.token)
 
     def carries(self, sender: Sender) -> bool:
         """Whether there is such a cookie, and no other credential that was sent on purpose."""
@@ -58,14 +85,20 @@ class HubCookies:
 
         Raises:
             PermissionDenied: it does not open a page or a file.
-            TemporarilyUnavailable: the Hub does not answer.
+            TemporarilyUnavailable: the Hub or the database does not answer.
         """
         opened = self._seal.open(_Session, cookie(sender, self.name), LONGEST)
         if opened is None:
             return None
         _check_opens_a_page(sender)
-        caller = await self._hub.find(opened[0].token)
+        session = opened[0]
+        if self._hub.recall(session.token) is None and await self._has_ended(session):
+            return None
+        caller = await self._hub.find(session.token)
         return None if caller is None else replace(caller, how="cookie")
+
+    async def _has_ended(self, session: _Session) -> bool:
+        return await self._people.read(partial(ended_sessions.has, session=session.id))
 
     def recognize(self, sender: Sender) -> Caller | None:
         """Nobody: the fast lane is for programs."""

@@ -47,6 +47,10 @@ class Seal:
         except (InvalidToken, UnicodeEncodeError, msgspec.MsgspecError):
             return None
 
+    def ends(self, left: float) -> int:
+        """When that many seconds will be over, in milliseconds since the epoch."""
+        return int((self._clock() + left) * 1000)
+
     def sign(self, text: str) -> str:
         """A signature that only we can make, in hexadecimal."""
         return hmac.new(self._key, b"sign " + text.encode("utf-8", "surrogateescape"), "sha256").hexdigest()

@@ -1,19 +1,20 @@
 """Sessions: browsers whose users signed in, by a sealed cookie that names the user.
 
 Groups and rights are not in it but asked of the database, every few seconds. The *proof* binds a session to
-the account as it was: with a new password, or when the account is removed, all its sessions are over.
+the account as it was: with a new password, or when the account is removed, all its sessions are over. A
+session that its user ended is noted in the database, by its id: a copy of the cookie is worth nothing then.
 """
 
 from __future__ import annotations
 
-import hashlib
+import secrets
 from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
 from ..access import Caller
-from ..store import memberships, users
+from ..store import ended_sessions, memberships, users
 from ..store.database import Transaction
 from ..store.users import Account
 from .base import Sender
@@ -25,11 +26,14 @@ __all__ = ["LONGEST", "SessionCookies", "cookie"]
 
 LONGEST = 12 * 3600
 """Seconds after which a user must sign in again."""
+SKEW = 60.0
+"""Seconds by which the clocks of replicas may differ."""
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What the cookie holds."""
+    """What the cookie holds; the ``id`` tells sessions apart, and opens nothing."""
 
+    id: str
     user: str
     proof: str
 
@@ -59,7 +63,23 @@ class SessionCookies:
     async def begin(self, user: str) -> str:
         """The cookie's value for a user who has just signed in; "" if there is no such account any more."""
         account = await self._people.read(partial(users.get, name=user))
-        return "" if account is None else self._seal.seal(Session(user, self._proof(account)))
+        if account is None:
+            return ""
+        return self._seal.seal(Session(secrets.token_hex(6), user, self._proof(account)))
+
+    async def end(self, sender: Sender) -> None:
+        """Let the session of a browser be over: here at once, elsewhere when it is looked up again.
+
+        Raises:
+            TemporarilyUnavailable: the database does not answer; the session goes on.
+        """
+        opened = self._seal.open(Session, self._sent(sender), LONGEST)
+        if opened is None:
+            return
+        session, left = opened
+        until, now = self._seal.ends(left + SKEW), self._seal.ends(0)
+        await self._people.write(partial(ended_sessions.add, session=session.id, until=until, now=now))
+        self._recollection.forget(session.id)
 
     def carries(self, sender: Sender) -> bool:
         """Whether there is such a cookie, and no other credential that was sent on purpose."""
@@ -79,12 +99,11 @@ class SessionCookies:
         if opened is None:
             return None
         session, left = opened
-        found = await self._people.read(partial(_look_up, user=session.user))
+        found = await self._people.read(partial(_look_up, session=session))
         if found is None or self._proof(found[0]) != session.proof:
             return None
         account, groups = found
-        credential = hashlib.sha256(value.encode()).hexdigest()[:12]
-        caller = Caller(account.name, "cookie", credential=credential, groups=groups, admin=account.admin)
+        caller = Caller(account.name, "cookie", credential=session.id, groups=groups, admin=account.admin)
         return self._recollection.keep(value, caller, left)
 
     def recognize(self, sender: Sender) -> Caller | None:
@@ -98,9 +117,9 @@ class SessionCookies:
         return self._seal.sign(f"{account.created} {account.password}")
 
 
-def _look_up(tx: Transaction, user: str) -> tuple[Account, frozenset[str]] | None:
-    account = users.get(tx, user)
-    return None if account is None else (account, memberships.groups_of(tx, user))
+def _look_up(tx: Transaction, session: Session) -> tuple[Account, frozenset[str]] | None:
+    account = users.in_session(tx, session.user, session.id)
+    return None if account is None else (account, memberships.groups_of(tx, session.user))
 
 
 def cookie(sender: Sender, name: str) -> str:

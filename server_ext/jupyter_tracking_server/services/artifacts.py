@@ -12,6 +12,7 @@ from jupyter_tracking.protocol import artifacts as wire
 from jupyter_tracking.protocol.limits import ARTIFACTS_PER_PAGE
 from jupyter_tracking.protocol.logged_models import ListLoggedModelArtifacts
 
+from ..access import Concealed, Denied
 from ..artifact_stores.base import Entry
 from ..artifact_stores.errors import NoSuchArtifact
 from ..artifact_stores.keys import Key, text
@@ -69,9 +70,10 @@ async def list_logged_model_artifacts(context: FilesContext, request: ListLogged
 
 
 async def list_proxy_artifacts(context: FilesContext, request: wire.ListProxyArtifacts) -> bytes:
-    """One folder of the proxy, by base name; nothing if it is not there or not the caller's.
+    """One folder of the proxy, by base name; nothing if it is not there.
 
     Raises:
+        Concealed: it is not the caller's to read, who is told the same.
         InvalidParameterValue: the path is unsafe, or the page token is another folder's.
     """
     key = artifact_paths.split(request.path, folder=True)
@@ -82,7 +84,9 @@ async def list_proxy_artifacts(context: FilesContext, request: wire.ListProxyArt
 
     try:
         return await _list(context, await context.read(find), request)
-    except NoSuchArtifact:
+    except NoSuchArtifact as error:
+        if isinstance(error.__cause__, Denied):
+            raise Concealed(b"{}") from error.__cause__
         return b"{}"
 
 

@@ -35,9 +35,18 @@ def meant(context: Context, experiment_id: str) -> int | None:
         InvalidParameterValue: the id is no integer.
     """
     number = experiment_number(experiment_id)
-    if number != NUMBER or not _stands_for_own(context):
+    if number != NUMBER:
         return number
-    return experiments.named(context.tx, NAME, context.access.namespace(context.caller))
+    caller = context.caller
+    if not _stands_for_own(context):
+        context.own_defaults.pop(caller.user, None)
+        return number
+    own = experiments.own(context.tx, NAME, context.access.namespace(caller), caller.subject)
+    if own is None or own in context.fresh:
+        context.own_defaults.pop(caller.user, None)
+    else:
+        context.own_defaults[caller.user] = own
+    return own
 
 
 def searched(context: Context, request: Search) -> Search:
@@ -70,7 +79,7 @@ def ensure(context: Context, experiment_id: str) -> None:
     context.require("write", None)
     # Another server may make it at the same time.
     with contextlib.suppress(ResourceAlreadyExists):
-        experiments.create(
+        made = experiments.create(
             context.tx,
             experiments.NewExperiment(
                 name=NAME,
@@ -78,9 +87,11 @@ def ensure(context: Context, experiment_id: str) -> None:
                 now=context.now(),
                 owner=context.caller.user,
                 namespace=context.access.namespace(context.caller),
+                namesake=context.caller.subject,
                 grants=context.access.first_grants(context.caller),
             ),
         )
+        context.fresh.append(made)
 
 
 def _stands_for_own(context: Context) -> bool:

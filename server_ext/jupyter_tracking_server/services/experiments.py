@@ -35,6 +35,7 @@ def create_experiment(context: Context, request: wire.CreateExperiment) -> wire.
             now=context.now(),
             owner=context.caller.user,
             namespace=context.access.namespace(context.caller),
+            namesake=context.caller.subject if context.access.rights else None,
             grants=context.access.first_grants(context.caller),
         ),
     )
@@ -109,6 +110,9 @@ def update_experiment(context: Context, request: wire.UpdateExperiment) -> Empty
     found = owners.experiment(context, request.experiment_id, "manage")
     if found.lifecycle_stage is not LifecycleStage.ACTIVE:
         raise InvalidState("Cannot rename a non-active experiment. Restore it first.")
+    caller = context.caller
+    if context.access.rights and found.owner == context.access.namespace(caller):
+        store.make_free(context.tx, request.new_name, found.owner, caller.subject)
     store.rename(context.tx, int(found.experiment_id), request.new_name, context.now())
     return Empty()
 

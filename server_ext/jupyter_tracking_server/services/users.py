@@ -136,7 +136,7 @@ def update_user_admin(context: Context, request: wire.UpdateUserAdmin) -> Empty:
 
 
 def delete_user(context: Context, request: wire.DeleteUser) -> Empty:
-    """Remove an account with its tokens, groups and roles.
+    """Remove an account with its tokens, groups, roles, quota and share links.
 
     Raises:
         ResourceDoesNotExist: there is no such account.

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from .bulk import BulkInsert
 from .people_tables import audit
 
@@ -20,7 +18,13 @@ __all__ = ["Cursor", "Entry", "Wanted", "add", "by_ids", "first_ids", "is_kept",
 
 
 class Entry(NamedTuple):
-    """A line of the ledger, its columns but for the id; ``subject`` is a JSON object of ids and paths."""
+    """A line of the ledger, its columns but for the id.
+
+    Attributes:
+        subject: a JSON object of ids and paths.
+        experiment_id: the experiment that the subject names, by which the entry is found; None for none.
+        run_id: the same of the run.
+    """
 
     at: int
     user_id: str
@@ -34,6 +38,8 @@ class Entry(NamedTuple):
     status: int
     received: int
     sent: int
+    experiment_id: str | None = None
+    run_id: str | None = None
 
 
 Row = tuple[int, Entry]
@@ -84,6 +90,8 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[object]]:
     for sql, value in (
         ("user_id = ?", wanted.user),
         ("endpoint = ?", wanted.endpoint),
+        ("experiment_id = ?", wanted.experiment_id),
+        ("run_id = ?", wanted.run_id),
         ("outcome = ?", wanted.outcome),
     ):
         if value:
@@ -93,22 +101,7 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[object]]:
         if moment is not None:
             conditions.append(sql)
             parameters.append(moment)
-    # A path of the proxy begins with the experiment and holds the run, unless a location says otherwise.
-    for field, path, value in (
-        ("experiment_id", '%path":"{}/%', wanted.experiment_id),
-        ("run_id", '%path":"%{}/artifacts%', wanted.run_id),
-    ):
-        if value:
-            conditions.append("(subject LIKE ? ESCAPE '!' OR subject LIKE ? ESCAPE '!')")
-            text = _literal(value)
-            parameters += [f'%"{field}":{text}%', path.format(text[1:-1])]
     return conditions, parameters
-
-
-def _literal(value: str) -> str:
-    """A text as it stands in JSON, for LIKE."""
-    text = msgspec.json.encode(value).decode()
-    return text.replace("!", "!!").replace("_", "!_").replace("%", "!%")
 
 
 def first_ids(tx: Transaction, after: int, before: int, limit: int) -> list[Row]:

@@ -41,6 +41,8 @@ class NewExperiment:
         now: milliseconds since the epoch.
         owner: who makes it.
         namespace: within which its name is taken: a user's, or "" for the one that all share.
+        namesake: that user, who takes the name from an experiment in which they have no role any more; None
+            for the one that all share.
         grants: who may do what in it.
     """
 
@@ -51,6 +53,7 @@ class NewExperiment:
     tags: Sequence[ExperimentTag] = field(default_factory=list)
     owner: str = ""
     namespace: str = ""
+    namesake: grants.Subject | None = None
     grants: Sequence[Grant] = ()
 
 
@@ -60,6 +63,8 @@ def create(tx: Transaction, new: NewExperiment) -> int:
     Raises:
         ResourceAlreadyExists: the name is taken, perhaps by a deleted experiment.
     """
+    if new.namesake is not None:
+        make_free(tx, new.name, new.namespace, new.namesake)
     row = (new.name, new.location, ACTIVE, new.now, new.now, new.owner, new.namespace)
     made = tx.driver(
         "INSERT INTO experiments (name, artifact_location, lifecycle, created, updated, owner, namespace) "
@@ -104,9 +109,16 @@ def get_by_name(
     return get(tx, found[0][0]) if found else None
 
 
-def named(tx: Transaction, name: str, namespace: str) -> int | None:
-    """The id of the experiment that has the name in the namespace, also a deleted one."""
-    found = tx.driver("SELECT id FROM experiments WHERE name = ? AND namespace = ?", (name, namespace))
+def own(tx: Transaction, name: str, namespace: str, subject: grants.Subject) -> int | None:
+    """The id of the experiment that has the name in the namespace, also a deleted one.
+
+    None if there is none, or the subject has no role in it any more.
+    """
+    condition, parameters = _has_role(tx, subject)
+    found = tx.driver(
+        f"SELECT id FROM experiments WHERE name = ? AND namespace = ? AND {condition}",
+        (name, namespace, *parameters),
+    )
     return found[0][0] if found else None
 
 
@@ -139,9 +151,30 @@ def hand_over(tx: Transaction, namespace: str, heir: str) -> list[tuple[str, str
 
 def vacate(tx: Transaction, namespace: str) -> None:
     """Make all names of a namespace free, for a later user of that name; the experiments keep theirs."""
-    # No user has a colon in the name.
-    left = f"{namespace}:{secrets.token_hex(4)}"
-    tx.driver("UPDATE experiments SET namespace = ? WHERE namespace = ?", (left, namespace))
+    tx.driver("UPDATE experiments SET namespace = ? WHERE namespace = ?", (_left(namespace), namespace))
+
+
+def make_free(tx: Transaction, name: str, namespace: str, subject: grants.Subject) -> None:
+    """Make one name of a namespace free, if it is that of an experiment in which the subject has no role."""
+    condition, parameters = _has_role(tx, subject)
+    tx.driver(
+        f"UPDATE experiments SET namespace = ? WHERE name = ? AND namespace = ? AND NOT {condition}",
+        (_left(namespace), name, namespace, *parameters),
+    )
+
+
+def _left(namespace: str) -> str:
+    """A namespace that nobody has: no user has a colon in the name."""
+    return f"{namespace}:{secrets.token_hex(4)}"
+
+
+def _has_role(tx: Transaction, subject: grants.Subject) -> tuple[str, list[object]]:
+    """SQL with its parameters: the subject has a role in a row of ``experiments``."""
+    condition, parameters = grants.among_subjects(tx, subject)
+    return (
+        f"EXISTS (SELECT 1 FROM grants WHERE grants.experiment = experiments.id AND {condition})",
+        parameters,
+    )
 
 
 def locations(tx: Transaction, numbers: Sequence[int], visible: grants.Visible) -> dict[int, str]:
@@ -220,7 +253,9 @@ def _one(tx: Transaction, rows: list[tuple[Any, ...]]) -> Experiment | None:
 
 
 def _experiment(row: tuple[Any, ...], tags: list[ExperimentTag]) -> Experiment:
-    number, name, location, lifecycle, updated, created, owner = row
+    number, name, location, lifecycle, updated, created, namespace = row
+    # Also of a name that was left, whose it was.
+    owner = namespace.partition(":")[0]
     return Experiment(str(number), name, location, LIFECYCLE[lifecycle], updated, created, tags, owner)
 
 

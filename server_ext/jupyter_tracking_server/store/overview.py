@@ -20,23 +20,20 @@ class Facts(NamedTuple):
     """Of one experiment.
 
     Attributes:
-        namespace: within which its name is taken: a user's, or "" for the one that all share.
         runs: active ones, up to one more than ``MOST_COUNTED``.
         newest: when the newest of them started, in milliseconds; None without any.
     """
 
-    namespace: str
     runs: int
     newest: int | None
 
 
 def facts(tx: Transaction, numbers: Sequence[int]) -> dict[int, Facts]:
     """The facts of these experiments, by id."""
-    spaces = tx.driver(f"SELECT id, namespace FROM experiments WHERE {tx.among('id')}", [tx.array(numbers)])
-    return {number: Facts(namespace, *_runs(tx, number)) for number, namespace in spaces}
+    return {number: _facts(tx, number) for number in numbers}
 
 
-def _runs(tx: Transaction, number: int) -> tuple[int, int | None]:
+def _facts(tx: Transaction, number: int) -> Facts:
     some = (
         "SELECT start_time FROM runs WHERE experiment = ? AND lifecycle = ? ORDER BY start_time DESC, run_id "
         f"LIMIT {MOST_COUNTED + 1}"
@@ -44,4 +41,4 @@ def _runs(tx: Transaction, number: int) -> tuple[int, int | None]:
     ((count, newest),) = tx.driver(
         f"SELECT count(*), max(start_time) FROM ({some}) AS newest_runs", (number, ACTIVE)
     )
-    return count, newest
+    return Facts(count, newest)

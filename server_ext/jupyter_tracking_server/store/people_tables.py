@@ -10,7 +10,18 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Small
 
 from .tables import Id, String, metadata
 
-__all__ = ["audit", "grants", "memberships", "metadata", "quotas", "share_links", "tokens", "usage", "users"]
+__all__ = [
+    "audit",
+    "ended_sessions",
+    "grants",
+    "memberships",
+    "metadata",
+    "quotas",
+    "share_links",
+    "tokens",
+    "usage",
+    "users",
+]
 
 # Roles of subjects in experiments (codes.py).
 grants = Table(
@@ -42,6 +53,15 @@ memberships = Table(
     Column("user_id", String, primary_key=True),
     Column("group_name", String, primary_key=True),
     Index("ix_memberships_group", "group_name", "user_id"),
+    sqlite_with_rowid=False,
+)
+
+# Sessions of browsers whose users signed out, until they would have been over by themselves.
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("until", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -92,8 +112,12 @@ audit = Table(
     Column("status", SmallInteger, nullable=False),
     Column("received", BigInteger, nullable=False),
     Column("sent", BigInteger, nullable=False),
+    Column("experiment_id", String),  # those that the subject names, for searches
+    Column("run_id", String),
     Index("ix_audit_at", "at"),
     Index("ix_audit_user_id", "user_id", "at"),
+    Index("ix_audit_experiment_id", "experiment_id", "at"),
+    Index("ix_audit_run_id", "run_id", "at"),
     sqlite_autoincrement=True,
 )
 

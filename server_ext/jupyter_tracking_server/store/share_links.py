@@ -9,7 +9,17 @@ from jupyter_tracking.protocol.share_links import ShareLink
 if TYPE_CHECKING:
     from .database import Transaction
 
-__all__ = ["Found", "add", "find", "get", "of_experiment", "of_run", "remove", "remove_expired"]
+__all__ = [
+    "Found",
+    "add",
+    "find",
+    "get",
+    "of_experiment",
+    "of_run",
+    "remove",
+    "remove_expired",
+    "remove_made_by",
+]
 
 _SELECT = (
     "SELECT share_links.id, runs.run_id, path, created_by, created, expires, runs.experiment "
@@ -64,6 +74,11 @@ def remove_expired(tx: Transaction, run_id: str, now: int) -> None:
         "DELETE FROM share_links WHERE rid = (SELECT rid FROM runs WHERE run_id = ?) AND expires <= ?",
         (run_id, now),
     )
+
+
+def remove_made_by(tx: Transaction, user: str) -> int:
+    """Forget all links that a user made; how many there were."""
+    return len(tx.driver("DELETE FROM share_links WHERE created_by = ? RETURNING id", [user]))
 
 
 def _one(tx: Transaction, condition: str, value: object) -> Found | None:

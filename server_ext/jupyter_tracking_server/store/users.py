@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import experiments, memberships
+from jupyter_tracking.protocol.grants import SubjectKind
+
+from . import experiments, memberships, quotas, share_links
 
 if TYPE_CHECKING:
     from .database import Transaction
 
-__all__ = ["Account", "add", "ensure", "get", "has_admin", "listed", "remove", "set_admin", "set_password"]
+__all__ = [
+    "Account",
+    "add",
+    "ensure",
+    "get",
+    "has_admin",
+    "in_session",
+    "listed",
+    "remove",
+    "set_admin",
+    "set_password",
+]
 
 _COLUMNS = "name, password, admin, created"
 
@@ -31,6 +44,16 @@ class Account(NamedTuple):
 def get(tx: Transaction, name: str) -> Account | None:
     """One account; None if there is none."""
     rows = tx.driver(f"SELECT {_COLUMNS} FROM users WHERE name = ?", [name])
+    return _account(rows[0]) if rows else None
+
+
+def in_session(tx: Transaction, name: str, session: str) -> Account | None:
+    """The account whose browser holds a session; None if there is none, or its user has signed out."""
+    rows = tx.driver(
+        f"SELECT {_COLUMNS} FROM users WHERE name = ? "
+        "AND NOT EXISTS (SELECT 1 FROM ended_sessions WHERE id = ?)",
+        (name, session),
+    )
     return _account(rows[0]) if rows else None
 
 
@@ -73,13 +96,16 @@ def set_admin(tx: Transaction, name: str, admin: bool) -> bool:
 
 
 def remove(tx: Transaction, name: str) -> bool:
-    """Remove an account with its tokens, groups and roles, so that a later one of that name has none of them.
+    """Remove an account and what its user could do, so that a later one of that name has nothing of it.
 
-    What the user logged stays. False if there is no such account.
+    That is tokens, roles, groups, the quota, and the share links that the user made, which open something,
+    too. What the user logged stays, and counts under the name. False if there is no such account.
     """
     tx.driver("DELETE FROM tokens WHERE user_id = ?", [name])
     tx.driver("DELETE FROM grants WHERE kind = 'user' AND name = ?", [name])
     memberships.replace(tx, name, frozenset())
+    quotas.remove(tx, SubjectKind.USER, name)
+    share_links.remove_made_by(tx, name)
     experiments.vacate(tx, name)
     return bool(tx.driver("DELETE FROM users WHERE name = ? RETURNING name", [name]))
 

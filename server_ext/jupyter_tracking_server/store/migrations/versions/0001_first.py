@@ -315,7 +315,7 @@ def _rights() -> None:
 
 
 def _accounts() -> None:
-    """Users, their groups and their tokens."""
+    """Users, their groups, their tokens and the sessions that they ended."""
     op.create_table(
         "users",
         sa.Column("name", String, primary_key=True),
@@ -331,6 +331,12 @@ def _accounts() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_memberships_group", "memberships", ["group_name", "user_id"])
+    op.create_table(
+        "ended_sessions",
+        sa.Column("id", String, primary_key=True),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "tokens",
         sa.Column("id", String, primary_key=True),
@@ -363,10 +369,14 @@ def _ledger() -> None:
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column("sent", sa.BigInteger(), nullable=False),
+        sa.Column("experiment_id", String),
+        sa.Column("run_id", String),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_audit_at", "audit", ["at"])
     op.create_index("ix_audit_user_id", "audit", ["user_id", "at"])
+    op.create_index("ix_audit_experiment_id", "audit", ["experiment_id", "at"])
+    op.create_index("ix_audit_run_id", "audit", ["run_id", "at"])
     op.create_table(
         "quotas",
         sa.Column("kind", String, primary_key=True),
