@@ -168,6 +168,10 @@ def start_embedded(
     )
 
 
+ONE_WORKER = ("--workers", "1")
+"""For a stock server that is not measured: each of its four workers loads all of mlflow for itself."""
+
+
 def start_stock_mlflow(
     program: Path,
     folder: Path,

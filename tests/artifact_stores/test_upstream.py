@@ -16,7 +16,7 @@ from jupyter_tracking_server.artifact_stores.errors import StoreUnavailable
 from jupyter_tracking_server.artifact_stores.registry import UnusableDestination, open_store
 
 from ..compat.environments import program
-from ..servers import Server, free_port, start_stock_mlflow
+from ..servers import ONE_WORKER, Server, free_port, start_stock_mlflow
 from .contract import MEBIBYTE, ArtifactStoreContract, everything, get, noise, on_loop, put
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
@@ -25,7 +25,8 @@ _folders = itertools.count()
 
 @pytest.fixture(scope="module")
 def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with start_stock_mlflow(program("mlflow3", "mlflow"), tmp_path_factory.mktemp("upstream")) as server:
+    folder = tmp_path_factory.mktemp("upstream")
+    with start_stock_mlflow(program("mlflow3", "mlflow"), folder, options=ONE_WORKER) as server:
         yield server
 
 

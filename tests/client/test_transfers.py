@@ -25,7 +25,7 @@ from jupyter_tracking.tracker import tracker
 from tests.client.relay import relay
 from tests.compat.environments import program
 from tests.kernels import kernel
-from tests.servers import Server, start_standalone, start_stock_mlflow
+from tests.servers import ONE_WORKER, Server, start_standalone, start_stock_mlflow
 
 MIB = 2**20
 SIZE = 100 * MIB
@@ -227,7 +227,7 @@ def test_a_download_goes_on_after_a_restart(big: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_stock_server_gets_and_gives_the_same_bytes(big: Path, tmp_path: Path) -> None:
-    with start_stock_mlflow(program("mlflow3", "mlflow"), tmp_path / "server") as server:
+    with start_stock_mlflow(program("mlflow3", "mlflow"), tmp_path / "server", options=ONE_WORKER) as server:
         client = TrackingClient(RequestsTransport(server.url, Credentials()), Retries(total=1))
         request = runs.CreateRun(experiment_id="0")
         info = client.send(runs.create_run, request).run.info

@@ -54,7 +54,14 @@ def _installed(environment: str) -> Path:
             marker.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-            pip = [str(folder / "bin" / "pip"), "install", "-qq", "--disable-pip-version-check"]
+            # Of what they install little is ever imported, and that is compiled then.
+            pip = [
+                str(folder / "bin" / "pip"),
+                "install",
+                "-qq",
+                "--disable-pip-version-check",
+                "--no-compile",
+            ]
             subprocess.run([*pip, *REQUIREMENTS[environment]], check=True)
             marker.write_text(wanted, encoding="utf-8")
     return folder

@@ -14,7 +14,7 @@ from tests.compat.environments import program
 from tests.compat.script import run_script
 from tests.nginx import nginx
 from tests.relays import Relay, environment_at_start, kernel_of, start_relay
-from tests.servers import jupyter_environment, start_standalone, start_stock_mlflow
+from tests.servers import ONE_WORKER, jupyter_environment, start_standalone, start_stock_mlflow
 
 STEPS = ["experiments", "fluent_run", "files"]
 PASSWORD = "quite-another-9471"
@@ -49,7 +49,7 @@ def basic(folder: Path) -> Iterator[Relay]:
         start_stock_mlflow(
             program("mlflow3", "mlflow"),
             folder / "service",
-            options=["--app-name", "basic-auth"],
+            options=["--app-name", "basic-auth", *ONE_WORKER],
             variables=variables,
         ) as service,
         start_relay(
@@ -78,7 +78,7 @@ def certificates(folder: Path) -> Iterator[Relay]:
     authority = make_authority(folder / "tls")
     with (
         start_stock_mlflow(
-            program("mlflow3", "mlflow"), folder / "service", options=["--allowed-hosts", "*"]
+            program("mlflow3", "mlflow"), folder / "service", options=["--allowed-hosts", "*", *ONE_WORKER]
         ) as service,
         nginx(
             folder / "nginx", service, prefix=PREFIX, strips=True, largest="128m", authority=authority

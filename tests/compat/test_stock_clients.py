@@ -8,7 +8,7 @@ import pytest
 
 from tests.compat.environments import program
 from tests.compat.script import run_script
-from tests.servers import start_embedded, start_standalone, start_stock_mlflow
+from tests.servers import ONE_WORKER, start_embedded, start_standalone, start_stock_mlflow
 
 STEPS = [
     *("experiments", "fluent_run", "run_states", "batches", "metric_history", "deletion"),
@@ -47,5 +47,8 @@ def test_script_passes(
 def test_script_is_right(tmp_path: Path) -> None:
     """The control: the same script passes on stock `mlflow server` under the same prefix."""
     folder = tmp_path / "stock"
-    with start_stock_mlflow(program("mlflow3", "mlflow"), folder, prefix="/user/jane/tracking") as server:
+    prefix = "/user/jane/tracking"
+    with start_stock_mlflow(
+        program("mlflow3", "mlflow"), folder, prefix=prefix, options=ONE_WORKER
+    ) as server:
         assert run_script("mlflow3", server, tmp_path)["steps"] == STEPS
