@@ -85,7 +85,7 @@ def test_who_leaves_hands_over(site: Site, commands: Accounts) -> None:
     printed = commands.must("rights", "transfer", gone, heir)
     assert printed == (
         f"'both' is called 'both ({gone})' now.\n"
-        f"{heir} has 3 roles of {gone}, and 2 experiments under their own name.\n"
+        f"{heir} has what {gone} had: roles in experiments: 3, names of experiments: 2.\n"
     )
     for name, number in (("own", own), (f"both ({gone})", both)):
         path = f"experiments/get-by-name?experiment_name={quote(name)}"
@@ -106,7 +106,7 @@ def test_who_leaves_has_no_link_any_more(site: Site, commands: Accounts) -> None
     links = [shared(gone), shared(gone)]
     assert [site.send("anonymous", "GET", link).status for link in links] == [200, 200]
     printed = commands.must("rights", "transfer", gone, heir)
-    assert printed.endswith(f"2 share links that {gone} made have ended.\n")
+    assert printed.endswith(f"Share links that {gone} made, and that have ended: 2.\n")
     assert [site.send("anonymous", "GET", link).status for link in links] == [404, 404]
     assert site.send("anonymous", "GET", shared(heir)).status == 200
 

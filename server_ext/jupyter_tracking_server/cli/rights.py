@@ -122,10 +122,11 @@ def _transfer(given: argparse.Namespace) -> int:
         if old != new:
             print(f"{old!r} is called {new!r} now.")
     print(
-        f"{given.heir} has {roles} roles of {given.user}, and {len(moved)} experiments under their own name."
+        f"{given.heir} has what {given.user} had: roles in experiments: {roles}, names of experiments: "
+        f"{len(moved)}."
     )
     if links:
-        print(f"{links} share links that {given.user} made have ended.")
+        print(f"Share links that {given.user} made, and that have ended: {links}.")
     return 0
 
 
