@@ -27,6 +27,7 @@ import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 
@@ -35,8 +36,11 @@ import psycopg
 START_TIMEOUT = 120.0
 """Seconds until `/health` must answer; stock mlflow needs up to a minute on a busy machine."""
 STOP_TIMEOUT = 30.0
+LOWEST_PORT = 12_000
+"""Of those that are tried; browsers refuse some that are lower."""
 BASE_URL = "/user/jane/"
 _FOREIGN = ("MLFLOW_", "JUPYTER", "JPY_", "AWS_", "AZURE_", "GOOGLE_")
+_given_ports: set[int] = set()
 TOKEN_LINE = re.compile(r"export MLFLOW_TRACKING_TOKEN=['\"]?([^\s'\"]+)")
 
 
@@ -289,11 +293,26 @@ def postgres(*, durable: bool) -> Iterator[Postgres]:
 
 
 def free_port() -> int:
-    """A TCP port that was free on loopback a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that was free on loopback a moment ago, and that no call of this gives again.
+
+    It is none of those that the system gives to whoever connects: programs take seconds until they listen,
+    and one of these may be taken by then.
+    """
+    while True:
+        port = LOWEST_PORT + secrets.randbelow(_first_ephemeral_port() - LOWEST_PORT)
+        if port in _given_ports:
+            continue
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            _given_ports.add(port)
+            return port
+
+
+@lru_cache(maxsize=1)
+def _first_ephemeral_port() -> int:
+    told = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(told.read_text(encoding="utf-8").split()[0]) if told.exists() else 49152
+    return max(first, LOWEST_PORT + 1000)
 
 
 def jupyter_environment(folder: Path) -> dict[str, str]:
