@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.http.raw import Raw, request
 from tests.reliability.ledger import create_run
 from tests.servers import Server, start_embedded, start_standalone
 
@@ -46,6 +48,19 @@ def lines(server: Server, name: str) -> list[dict[str, Any]]:
 def log_metric(http: requests.Session, server: Server, run: str) -> requests.Response:
     body = {"run_id": run, "key": "loss", "value": 1.5, "timestamp": 1, "step": 0}
     return http.post(f"{server.url}/api/2.0/mlflow/runs/log-metric", json=body)
+
+
+def test_a_client_that_goes_is_in_it_with_what_it_sent(server: Server, http: requests.Session) -> None:
+    run = create_run(http, server)
+    with Raw(server.url) as raw:
+        place = {"Host": urlsplit(server.url).netloc, **server.headers, "Content-Type": "application/json"}
+        path = f"{raw.root}/api/2.0/mlflow/runs/log-metric"
+        sent = f'{{"run_id": "{run}"'.encode()
+        raw.send(request("POST", path, {**place, "Content-Length": "1000"}) + sent)
+    gone: list[dict[str, Any]] = []
+    while not gone:
+        gone = [line for line in lines(server, "access.jsonl") if line["status"] == 499]
+    assert [(line["endpoint"], line["received"]) for line in gone] == [("log_metric", len(sent))]
 
 
 def test_the_access_log_has_every_request(server: Server, http: requests.Session) -> None:

@@ -86,10 +86,10 @@ class _CallPassage(Passage):
                 self._incoming.receive(chunk)
             except TrackingError as error:
                 self._refusal = error
+            self.received = self._incoming.received
 
     def begin(self) -> None:
         """Run the service."""
-        self.received = self._incoming.received
         if self._refusal is not None:
             self.refuse(self._refusal)
         elif self._incoming.is_big:
