@@ -82,6 +82,11 @@ class Recorder:
         self.ended()
 
 
+def reply_of(code: str, *fields: str, body: bytes = b"{}") -> bytes:
+    """The bytes of a reply."""
+    return "\r\n".join([f"HTTP/1.1 {code}", *fields, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
 def _body(incoming: BufferedIOBase, headers: dict[str, str]) -> bytes:
     if "transfer-encoding" not in headers:
         return incoming.read(int(headers.get("content-length", "0")))

@@ -15,7 +15,7 @@ import pytest
 from jupyter_tracking_server.http.relay_heads import check_path
 from tests.http.conftest import Answer, Client
 from tests.http.raw import Raw, chunked, request
-from tests.http.recorder import Recorded, Recorder, recorder
+from tests.http.recorder import Recorded, Recorder, recorder, reply_of
 from tests.relays import Relay, environment_at_start, kernel_of, start_relay
 from tests.servers import free_port
 
@@ -56,11 +56,6 @@ def ours(standalone: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     variables = {"MLFLOW_TRACKING_TOKEN": standalone.server.token or ""}
     with start_relay(folder, standalone.server.url, variables=variables) as server:
         yield Client(server)
-
-
-def answered(code: str, *fields: str, body: bytes = b"{}") -> bytes:
-    """The bytes of a reply."""
-    return "\r\n".join([f"HTTP/1.1 {code}", *fields, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
 def new_run(client: Client) -> str:
@@ -138,7 +133,7 @@ def test_links_that_a_browser_asks_for_lead_through_the_hub(tmp_path: Path) -> N
 
 
 def test_a_reply_brings_nothing_that_concerns_jupyters_pages(service: Recorder, told: Client) -> None:
-    service.answer = lambda _: answered(
+    service.answer = lambda _: reply_of(
         "200 OK",
         "Set-Cookie: a=b",
         "Set-Cookie: c=d",
@@ -180,7 +175,7 @@ def test_a_redirect_leads_by_way_of_the_relay(
     service: Recorder, told: Client, told_to: str, leads_to: str
 ) -> None:
     names = {"service": service.url, "relay": told.server.url, "origin": service.url.removesuffix("/ml")}
-    service.answer = lambda _: answered("302 Found", f"Location: {told_to.format(**names)}")
+    service.answer = lambda _: reply_of("302 Found", f"Location: {told_to.format(**names)}")
     answer = told.send("GET", "/a")
     assert (answer.status, answer.headers["location"]) == (302, leads_to.format(**names))
 
@@ -246,7 +241,7 @@ def test_websockets_are_refused(service: Recorder, told: Client) -> None:
 
 
 def test_a_refused_credential_is_explained_and_no_login_asked_for(service: Recorder, told: Client) -> None:
-    service.answer = lambda _: answered("401 Unauthorized", "WWW-Authenticate: Basic", body=b"who?")
+    service.answer = lambda _: reply_of("401 Unauthorized", "WWW-Authenticate: Basic", body=b"who?")
     for answer in (told.send("POST", SEARCH, {}), told.send("PUT", f"{ARTIFACT}x", bytes(2 * MIB))):
         assert (answer.status, answer.error_code) == (403, "PERMISSION_DENIED")
         assert "MLFLOW_TRACKING_TOKEN" in answer.json()["message"]
@@ -271,7 +266,7 @@ def test_reading_is_repeated_where_a_kept_connection_had_ended(
 
     # It ends each connection at the second request that comes over it.
     def answer(_: Recorded) -> bytes:
-        return b"" if service.connections == before else answered("200 OK")
+        return b"" if service.connections == before else reply_of("200 OK")
 
     before, service.ends = service.connections, True
     service.answer = answer
@@ -330,7 +325,7 @@ def test_bodies_pass_both_ways_unchanged(service: Recorder, told: Client, size: 
 
     def answer(_: Recorded) -> bytes:
         if framing == "length":
-            return answered("200 OK", body=sent)
+            return reply_of("200 OK", body=sent)
         return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (size, sent)
 
     service.answer = answer
@@ -351,7 +346,7 @@ def test_bodies_pass_both_ways_unchanged(service: Recorder, told: Client, size: 
 def test_a_refusal_before_the_body_is_read_reaches_the_client(
     service: Recorder, told: Client, size: int
 ) -> None:
-    service.early = answered(
+    service.early = reply_of(
         "413 No", "Content-Type: application/json", body=b'{"error_code": "X", "message": ""}'
     )
     answer = told.send("PUT", f"{ARTIFACT}x", bytes(size))

@@ -23,7 +23,7 @@ from jupyter_tracking_server.relayed import Relayed
 from jupyter_tracking_server.service import find_service
 from tests.http.conftest import Answer, Client
 from tests.http.raw import Raw, chunked, request
-from tests.http.recorder import Recorded, Recorder, recorder
+from tests.http.recorder import Recorded, Recorder, recorder, reply_of
 from tests.relays import start_relay
 
 API = "/api/2.0/mlflow"
@@ -54,11 +54,6 @@ def relay(service: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def fresh(service: Recorder) -> None:
     """Each test finds it as new."""
     service.reset()
-
-
-def reply_of(code: str, *fields: str, body: bytes = b"{}") -> bytes:
-    """The bytes of a reply."""
-    return "\r\n".join([f"HTTP/1.1 {code}", *fields, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
 def undated(answer: Answer) -> Answer:

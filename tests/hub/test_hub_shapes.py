@@ -84,11 +84,10 @@ def notebook(site: Hub, user: str, name: str = "") -> Notebook:
     return Notebook(f"http://{urlsplit(site.url).netloc}{path}", pid, token)
 
 
-def run_as_kernel(found: Notebook, folder: Path, name: str) -> tuple[str, dict[str, str]]:
-    """Log a run with stock mlflow and read its artifact back; its id, and the kernel's environment."""
-    environment = found.kernel()
+def run_in(environment: dict[str, str], folder: Path, *arguments: str) -> str:
+    """Run Python in an environment; what it printed."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", LOG, name],
+        [sys.executable, *arguments],
         env=environment,
         cwd=folder,
         capture_output=True,
@@ -96,8 +95,15 @@ def run_as_kernel(found: Notebook, folder: Path, name: str) -> tuple[str, dict[s
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    text, run = done.stdout.strip().rpartition("\n")[2].split()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def run_as_kernel(found: Notebook, folder: Path, name: str) -> tuple[str, dict[str, str]]:
+    """Log a run with stock mlflow and read its artifact back; its id, and the kernel's environment."""
+    environment = found.kernel()
+    printed = run_in(environment, folder, "-W", "ignore", "-c", LOG, name)
+    text, run = printed.strip().rpartition("\n")[2].split()
     assert text == "hello"
     return run, environment
 
@@ -152,18 +158,9 @@ def test_a_named_server_of_an_odd_user_below_a_path(below: Hub, named: Notebook,
 
 def test_both_ends_of_it_are_sound(named: Notebook, tmp_path: Path) -> None:
     environment = named.kernel()
-    done = subprocess.run(
-        [sys.executable, "-m", "jupyter_tracking_server", "doctor"],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert f"The service knows this user as {USER}." in done.stdout
-    assert f"through this notebook server: {environment['MLFLOW_TRACKING_URI']}" in done.stdout
+    printed = run_in(environment, tmp_path, "-m", "jupyter_tracking_server", "doctor")
+    assert f"The service knows this user as {USER}." in printed
+    assert f"through this notebook server: {environment['MLFLOW_TRACKING_URI']}" in printed
 
 
 def test_the_service_s_page_is_where_the_browser_is(named: Notebook) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from typing import Any, ClassVar, cast
@@ -38,7 +39,7 @@ Log = Callable[[int, HTTPServerRequest], None]
 """Told the status of each reply."""
 
 
-class Passage(HTTPMessageDelegate):
+class Passage(HTTPMessageDelegate, ABC):
     """What all lanes do with a request.
 
     Args:
@@ -89,9 +90,9 @@ class Passage(HTTPMessageDelegate):
         self._stop_alarm()
         self.begin()
 
+    @abstractmethod
     def begin(self) -> None:
         """Do what is asked."""
-        raise NotImplementedError
 
     def on_connection_close(self) -> None:
         """The client is gone; what runs for it ends, but it is not told."""

@@ -110,9 +110,9 @@ class _RelayPassage(Passage):
                 await self._ask(await self._upstream.new_line())
             self._reply.end()
         except BrokenOff:
-            self._break_off()
+            self._fail(self._upstream.away(ConnectionResetError()))
         except Exception as error:  # whatever it is, the client gets an answer
-            self.refuse(error)
+            self._fail(error)
 
     async def _ask(self, line: Line) -> None:
         """Send the request, and see the reply through.
@@ -138,13 +138,13 @@ class _RelayPassage(Passage):
             exchange is not None and exchange.met_an_end and self.request.method == "GET" and not self._body
         )
 
-    def _break_off(self) -> None:
-        """The reply did not come whole, and must not look so."""
+    def _fail(self, error: Exception) -> None:
+        """Answer with an error. A reply that has begun must not look whole: it ends with its connection."""
         if self._reply.begun:
             self.http.close()
             self.on_connection_close()
         else:
-            self.refuse(self._upstream.away(ConnectionResetError()))
+            self.refuse(error)
 
 
 class _Reply:

@@ -27,7 +27,7 @@ from .base import Sender
 from .hub import Hub
 from .people import People
 from .sealed import Seal
-from .sessions import SKEW, cookie
+from .sessions import cookie, note_end
 
 __all__ = ["LONGEST", "HubCookies", "hub_seal"]
 
@@ -72,8 +72,7 @@ class HubCookies:
         if opened is None:
             return
         session, left = opened
-        until, now = self._seal.ends(left + SKEW), self._seal.ends(0)
-        await self._people.write(partial(ended_sessions.add, session=session.id, until=until, now=now))
+        await note_end(self._people, self._seal, session.id, left)
         self._hub.forget(session.token)
 
     def carries(self, sender: Sender) -> bool:

@@ -22,7 +22,7 @@ from .people import People
 from .recollection import Recollection
 from .sealed import Seal
 
-__all__ = ["LONGEST", "SessionCookies", "cookie"]
+__all__ = ["LONGEST", "SessionCookies", "cookie", "note_end"]
 
 LONGEST = 12 * 3600
 """Seconds after which a user must sign in again."""
@@ -77,8 +77,7 @@ class SessionCookies:
         if opened is None:
             return
         session, left = opened
-        until, now = self._seal.ends(left + SKEW), self._seal.ends(0)
-        await self._people.write(partial(ended_sessions.add, session=session.id, until=until, now=now))
+        await note_end(self._people, self._seal, session.id, left)
         self._recollection.forget(session.id)
 
     def carries(self, sender: Sender) -> bool:
@@ -115,6 +114,16 @@ class SessionCookies:
 
     def _proof(self, account: Account) -> str:
         return self._seal.sign(f"{account.created} {account.password}")
+
+
+async def note_end(people: People, seal: Seal, session: str, left: float) -> None:
+    """Note that a session, which had some seconds left, is over.
+
+    Raises:
+        TemporarilyUnavailable: the database does not answer.
+    """
+    until, now = seal.ends(left + SKEW), seal.ends(0)
+    await people.write(partial(ended_sessions.add, session=session, until=until, now=now))
 
 
 def _look_up(tx: Transaction, session: Session) -> tuple[Account, frozenset[str]] | None:
