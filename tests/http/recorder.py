@@ -76,8 +76,10 @@ class Recorder:
                     pass
                 return
             self.requests.append(Recorded(verb, target, headers, _body(incoming, headers)))
+            # As it was when the request came: whoever has the reply may change it for the next.
+            ends = self.ends
             send(self.answer(self.last))
-            if self.ends:
+            if ends:
                 return
         self.ended()
 
